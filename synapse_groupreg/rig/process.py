@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""One server process: started, watched until it answers, stopped, its output kept in a file."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_POLL_SECONDS = 0.05
+_LAST_LINES = 15
+_PR_SET_PDEATHSIG = 1
+
+
+class RigError(Exception):
+    """A server of the rig cannot be started or does not answer; the message is one sentence."""
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def last_lines(log: Path, count: int = _LAST_LINES) -> str:
+    """The end of a log file, each line indented; empty when there is no file."""
+    if not log.exists():
+        return ""
+    lines = log.read_text(errors="replace").splitlines()[-count:]
+    return "".join(f"\n  {line}" for line in lines)
+
+
+class Process:
+    """A child process that writes to `log` and dies with the process that started it.
+
+    Start it from the main thread: Linux ties the child's life to the thread that forked it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        user: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._command = list(command)
+        self._user = user
+        self._environment = dict(os.environ) | dict(environment or {})
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the process was started and has not ended."""
+        return self._child is not None and self._child.poll() is None
+
+    def start(self) -> None:
+        """Start the process; `wait_until` tells when it is of use."""
+        if self.running:
+            message = f"{self.name} is already running."
+            raise RigError(message)
+        with self.log.open("ab") as output:
+            self._child = subprocess.Popen(  # noqa: S603 - the rig's own commands
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.log.parent,
+                env=self._environment,
+                user=self._user,
+                group=_group_of(self._user),
+                extra_groups=None if self._user is None else [],
+                # Its own group: Ctrl-C in a terminal must not end servers before their users.
+                process_group=0,
+                preexec_fn=_dies_with_parent(),  # noqa: PLW1509 - it takes no lock
+            )
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float = 60) -> None:
+        """Return once `ready()`; raise at once, with its last words, when the process ends before."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if self._child is None or self._child.poll() is not None:
+                code = None if self._child is None else self._child.returncode
+                message = f"{self.name} ended with code {code} while starting:{last_lines(self.log)}"
+                raise RigError(message)
+            if time.monotonic() > deadline:
+                self.kill()
+                message = f"{self.name} did not answer in {seconds:g} s:{last_lines(self.log)}"
+                raise RigError(message)
+            time.sleep(_POLL_SECONDS)
+
+    def ask_to_stop(self, by: signal.Signals = signal.SIGTERM) -> None:
+        """Ask the process to end and do not wait for it."""
+        if self._child is not None and self.running:
+            self._child.send_signal(by)
+
+    def stop(self, *, by: signal.Signals = signal.SIGTERM, seconds: float = 20) -> None:
+        """End the process politely, by force after `seconds`; ending it twice does no harm."""
+        if self._child is None:
+            return
+        self.ask_to_stop(by)
+        try:
+            self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._child = None
+
+    def kill(self) -> None:
+        """End the process as a crash would (SIGKILL), giving it no chance to tidy up."""
+        if self._child is None:
+            return
+        # The whole group: a postmaster's children outlive it for a moment otherwise.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        self._child.wait()
+        self._child = None
+
+
+def _group_of(user: str | None) -> int | None:
+    if user is None:
+        return None
+    import pwd  # noqa: PLC0415 - absent where there are no such users
+
+    return pwd.getpwnam(user).pw_gid
+
+
+def _dies_with_parent() -> Callable[[], None] | None:
+    """What the child runs before its program so that a killed test run leaves no server behind."""
+    if sys.platform != "linux":
+        return None
+    # Looked up before the fork: between fork and exec nothing may be loaded.
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return ask

@@ -1,0 +1,239 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The operator's YAML as frozen models, a section per policy file. What is unlawful or misspelt does not start.
+
+Every option is documented by the docstring under it; `config/groupreg.example.yaml` shows each one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from synapse_groupreg.errors import BadConfig, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import ErrorDetails
+
+Mode = Literal["dry", "enforce"]
+AssuranceName = Literal["none", "contact", "real_name", "in_person"]
+Language = Literal["en", "zh-CN", "ko"]
+OnError = Literal["allow", "refuse"]
+Code = Literal[
+    "room-full",
+    "too-many-founded",
+    "too-many-joined",
+    "identity-required",
+    "account-blacklisted",
+    "room-blacklisted",
+    "server-blacklisted",
+    "room-replaced",
+]
+CODES: tuple[str, ...] = get_args(Code)
+
+_MESSAGES = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "string_type": "must be a text",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping of options to values",
+}
+_GLOB = re.compile(r"@[^:\s]*:[^\s]+")
+
+
+def _user_glob(value: str) -> str:
+    if not _GLOB.fullmatch(value):
+        message = "must be a Matrix user id, in which * and ? may stand for other characters, like '@bridge_*:example.org'"
+        raise ValueError(message)
+    return value
+
+
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+UserGlob = Annotated[str, AfterValidator(_user_glob)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class QuotasConfig(_Section):
+    """The three caps (article 8.1). Staff can override each for one room, account or person while the server runs."""
+
+    members_per_room: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    """Members that a group may have."""
+    rooms_founded: Count = 10
+    """Groups that a person may have founded."""
+    rooms_joined: Count = 200
+    """Groups that a person may be a member of."""
+
+
+class RequiredConfig(_Section):
+    """The assurance that an act needs (article 6.2): none, contact, real_name or in_person."""
+
+    post: AssuranceName = "none"
+    """To publish anything: messages, reactions, state, invites, aliases, media, profile, kicks and bans."""
+    found: AssuranceName = "none"
+    """To found a group, beyond what `post` needs."""
+    join: AssuranceName = "none"
+    """To join a group."""
+    members_over: dict[Annotated[int, Field(ge=1)], AssuranceName] = Field(default_factory=dict)
+    """To join or post in a group that has more members than the key says, like `{100: real_name}`."""
+
+
+class IdentityConfig(_Section):
+    """Verified identity (article 6)."""
+
+    required: RequiredConfig = RequiredConfig()
+    """Which assurance each act needs."""
+    remote_senders: OnError = "allow"
+    """Whether accounts of other servers, which nobody here can verify, may post in groups here."""
+    keys_path: str | None = None
+    """Folder of the keys that digest identity references; default: `groupreg` beside Synapse's signing key."""
+
+
+class BlacklistConfig(_Section):
+    """The blacklist (article 11.3)."""
+
+    default_scope: Literal["groups", "account"] = "groups"
+    """What an entry on an account cuts when it doesn't say: the functions of groups, or the whole account."""
+
+
+class RolesConfig(_Section):
+    """Founder, manager, member (article 8.6)."""
+
+    manager_power_level: Annotated[int, Field(ge=1, le=100)] = 50
+    """The power level from which a member counts as a manager."""
+
+
+class TextsConfig(_Section):
+    """The language of what people read."""
+
+    default_language: Language = "en"
+    """For whom no language is known, neither from the account's settings nor from a client."""
+
+
+class OnErrorConfig(_Section):
+    """What to answer when a check of ours fails unexpectedly: allow or refuse."""
+
+    send: OnError = "allow"
+    """Messages and other events."""
+    join: OnError = "refuse"
+    """Joins."""
+    found: OnError = "refuse"
+    """Foundings."""
+    invite: OnError = "refuse"
+    """Invites."""
+    manage: OnError = "refuse"
+    """Kicks, bans, aliases, publishing, uploads and profile changes."""
+
+
+class GroupRegConfig(_Section):
+    """The whole configuration of the module."""
+
+    mode: Mode
+    """`dry` judges, journals and counts, and refuses nothing; `enforce` refuses. Staff can switch while it runs."""
+    federation: Literal["closed", "open"]
+    """`closed`: new groups are made with `m.federate: false`, for ever. `open`: caps hold for local joins only."""
+    preset: Literal["groups-2017"] | None = None
+    """Values fit for the regulation of 2017; whatever is written beside it wins."""
+    dry_run: tuple[Code, ...] = ()
+    """Codes of rules that stay dry while the others are enforced."""
+    quotas: QuotasConfig = QuotasConfig()
+    """Caps and limits."""
+    identity: IdentityConfig = IdentityConfig()
+    """Verified identity."""
+    blacklist: BlacklistConfig = BlacklistConfig()
+    """The blacklist."""
+    roles: RolesConfig = RolesConfig()
+    """Roles in groups."""
+    exempt: tuple[UserGlob, ...] = ()
+    """Accounts that quotas and identity rules don't bind, such as bridges and bots; * and ? are wildcards."""
+    texts: TextsConfig = TextsConfig()
+    """Languages."""
+    on_error: OnErrorConfig = OnErrorConfig()
+    """What to answer when a check fails."""
+    membership_guard: Literal["request", "event_allowed"] = "request"
+    """How kicks and bans are seen: from the request (cheap), or by Synapse's `check_event_allowed` (loads room state)."""
+
+
+def load(data: object) -> GroupRegConfig:
+    """Check a configuration. Raises BadConfig with every problem at once."""
+    if not isinstance(data, dict):
+        raise BadConfig([Problem("", "the configuration must be a mapping of options to values")])
+    try:
+        return GroupRegConfig.model_validate(_sequences_as_tuples(_with_preset(data)))
+    except ValidationError as error:
+        problems = [_problem(details) for details in error.errors()]
+        raise BadConfig(problems) from None
+
+
+def preset_values(name: str) -> dict[str, Any]:
+    """What a preset sets."""
+    text = resources.files("synapse_groupreg").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
+    values = yaml.safe_load(text)
+    assert isinstance(values, dict)
+    return values
+
+
+def _with_preset(data: dict[str, Any]) -> dict[str, Any]:
+    name = data.get("preset")
+    if name != "groups-2017":
+        return data  # absent, or unknown, which the model refuses with the names that exist
+    return _merged(preset_values(name), data)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(below)
+    for key, value in above.items():
+        under = result.get(key)
+        # `members_over` is one value: tiers of the preset beside the operator's own would surprise.
+        both = isinstance(under, dict) and isinstance(value, dict) and key != "members_over"
+        result[key] = _merged(under, value) if both else value  # type: ignore[arg-type]  # `both` says that they are dicts
+    return result
+
+
+def _sequences_as_tuples(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
+
+
+def _problem(details: ErrorDetails) -> Problem:
+    path = ".".join(str(part) for part in details["loc"] if part != "[key]")
+    return Problem(path, _advice(details))
+
+
+def _advice(details: ErrorDetails) -> str:
+    kind = details["type"]
+    if kind == "missing":
+        return f"is required: {_meaning(details)}"
+    if kind == "extra_forbidden":
+        return _unknown_key(details)
+    message = _MESSAGES.get(kind, details["msg"])
+    return message.removeprefix("Value error, ").replace("Input should be", "must be")
+
+
+def _section(details: ErrorDetails) -> type[BaseModel]:
+    section: type[BaseModel] = GroupRegConfig
+    for part in details["loc"][:-1]:
+        annotation = section.model_fields[str(part)].annotation
+        assert isinstance(annotation, type)
+        section = annotation
+    return section
+
+
+def _meaning(details: ErrorDetails) -> str:
+    return _section(details).model_fields[str(details["loc"][-1])].description or ""
+
+
+def _unknown_key(details: ErrorDetails) -> str:
+    known = sorted(_section(details).model_fields)
+    near = difflib.get_close_matches(str(details["loc"][-1]), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"the options here are {', '.join(known)}"
+    return f"is not an option; {hint}"

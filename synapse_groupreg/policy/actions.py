@@ -1,0 +1,194 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What staff does, and who may do it: each action a value, each right a row of one table (article 5.4).
+
+REST, CLI and whatever comes later parse into these actions; `handlers/actions.py` carries them out.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+if TYPE_CHECKING:
+    from synapse_groupreg.config import Mode
+    from synapse_groupreg.policy.assurance import Assurance
+    from synapse_groupreg.policy.measures import Scope
+
+
+class StaffRole(enum.StrEnum):
+    """Roles smaller than server admin."""
+
+    operator = "operator"
+    """Runs the rules: mode, caps and limits."""
+    reviewer = "reviewer"
+    """Decides measures: the blacklist."""
+    identity_officer = "identity_officer"
+    """Verifies identities."""
+    inspector = "inspector"
+    """Reads everything, changes nothing."""
+
+
+class Right(enum.StrEnum):
+    """What an endpoint asks for."""
+
+    read_policy = "read policy"
+    read_status = "read status"
+    read_plan = "read plan"
+    set_mode = "set mode"
+    read_account = "read accounts"
+    verify = "verify identities"
+    limit_account = "limit accounts"
+    read_rooms = "read rooms"
+    cap_room = "cap rooms"
+    read_blacklist = "read the blacklist"
+    blacklist = "change the blacklist"
+    read_staff = "read staff"
+    grant = "grant staff roles"
+    read_acts = "read acts"
+    read_refusals = "read refusals"
+
+
+_ALL = frozenset(StaffRole)
+_RUN = frozenset({StaffRole.operator})
+_DECIDE = frozenset({StaffRole.reviewer})
+_IDENTIFY = frozenset({StaffRole.identity_officer})
+_WATCH = frozenset({StaffRole.operator, StaffRole.reviewer, StaffRole.inspector})
+
+ROLES: dict[Right, frozenset[StaffRole]] = {
+    Right.read_policy: _ALL,  # every account may, see EVERYBODY
+    Right.read_status: _ALL,
+    Right.read_plan: frozenset({StaffRole.operator, StaffRole.inspector}),
+    Right.set_mode: _RUN,
+    Right.read_account: _ALL,  # and everybody their own
+    Right.verify: _IDENTIFY,
+    Right.limit_account: _RUN,
+    Right.read_rooms: _WATCH,
+    Right.cap_room: _RUN,
+    Right.read_blacklist: _WATCH,
+    Right.blacklist: _DECIDE,
+    Right.read_staff: _ALL,
+    Right.grant: frozenset(),  # server admins only
+    Right.read_acts: _WATCH,
+    Right.read_refusals: _WATCH,
+}
+"""Which roles have a right. A server admin has every right."""
+EVERYBODY = frozenset({Right.read_policy})
+"""Rights of every account of this server."""
+
+
+@attrs.frozen(kw_only=True)
+class Staff:
+    """Who acts: an account with the roles that it was granted."""
+
+    user_id: str
+    roles: frozenset[StaffRole] = frozenset()
+    admin: bool = False
+
+    def may(self, right: Right) -> bool:
+        """Whether the table gives this right to one of the roles."""
+        return self.admin or right in EVERYBODY or not self.roles.isdisjoint(ROLES[right])
+
+
+@attrs.frozen(kw_only=True)
+class Action:
+    """Something that staff does; `reason` goes into the journal."""
+
+    name: ClassVar[str]
+    right: ClassVar[Right]
+    reason: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Verify(Action):
+    """Record how well the identity behind an account was verified; a reference links the accounts of one person."""
+
+    name: ClassVar[str] = "verify"
+    right: ClassVar[Right] = Right.verify
+    user_id: str
+    assurance: Assurance
+    provider: str
+    digest: str | None = None
+    """The keyed digest of the reference; the reference itself goes no further than the web layer."""
+
+
+@attrs.frozen(kw_only=True)
+class Unverify(Action):
+    """Take back what staff recorded of an account's identity, the link to its person included."""
+
+    name: ClassVar[str] = "unverify"
+    right: ClassVar[Right] = Right.verify
+    user_id: str
+
+
+@attrs.frozen(kw_only=True)
+class CommitImport(Action):
+    """Record all identities of a staged import at once."""
+
+    name: ClassVar[str] = "import"
+    right: ClassVar[Right] = Right.verify
+    import_id: str
+
+
+@attrs.frozen(kw_only=True)
+class LimitAccount(Action):
+    """Give a person limits of their own. A quota that is absent stays; None goes back to the default."""
+
+    name: ClassVar[str] = "limit"
+    right: ClassVar[Right] = Right.limit_account
+    user_id: str
+    limits: dict[str, int | None]
+
+
+@attrs.frozen(kw_only=True)
+class CapRoom(Action):
+    """Give a group a cap of its own; None goes back to the default."""
+
+    name: ClassVar[str] = "cap"
+    right: ClassVar[Right] = Right.cap_room
+    room_id: str
+    members: int | None
+
+
+@attrs.frozen(kw_only=True)
+class Blacklist(Action):
+    """Put an account, a room or a server on the blacklist; `reason` is what the person concerned is told."""
+
+    name: ClassVar[str] = "blacklist"
+    right: ClassVar[Right] = Right.blacklist
+    entity: str
+    reason: str
+    basis: str
+    scope: Scope | None = None
+    until_ms: int | None = None
+    review_ms: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Lift(Action):
+    """End a measure."""
+
+    name: ClassVar[str] = "lift"
+    right: ClassVar[Right] = Right.blacklist
+    measure_id: int
+
+
+@attrs.frozen(kw_only=True)
+class Grant(Action):
+    """Set the staff roles of an account."""
+
+    name: ClassVar[str] = "grant"
+    right: ClassVar[Right] = Right.grant
+    user_id: str
+    roles: frozenset[StaffRole]
+
+
+@attrs.frozen(kw_only=True)
+class SetMode(Action):
+    """Switch between journalling and enforcing."""
+
+    name: ClassVar[str] = "mode"
+    right: ClassVar[Right] = Right.set_mode
+    mode: Mode

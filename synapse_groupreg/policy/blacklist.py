@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The blacklist of accounts, persons, rooms and servers (article 11.3): a kind of measure."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope, SubjectKind
+from synapse_groupreg.policy.types import Account, Attempt, Found, Invite, LogIn, Manage, Room, RoomKind, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from synapse_groupreg.config import GroupRegConfig
+
+
+@attrs.frozen(kw_only=True)
+class Blacklisted(Violation):
+    """What every text about a blacklist entry may mention."""
+
+    reason: str
+    case: int
+    until_ms: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class AccountBlacklisted(Blacklisted):
+    """The account, or the person behind it, is on the blacklist."""
+
+    code: ClassVar[str] = "account-blacklisted"
+
+
+@attrs.frozen(kw_only=True)
+class InviteeBlacklisted(Violation):
+    """The account that would be invited is on the blacklist. Why is not the inviter's business."""
+
+    code: ClassVar[str] = "account-blacklisted"
+    invitee: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class RoomBlacklisted(Blacklisted):
+    """The room is on the blacklist."""
+
+    code: ClassVar[str] = "room-blacklisted"
+
+
+@attrs.frozen(kw_only=True)
+class ServerBlacklisted(Blacklisted):
+    """The server that the account or the room belongs to is on the blacklist."""
+
+    code: ClassVar[str] = "server-blacklisted"
+    server: str
+
+
+def account(attempt: Attempt, _config: GroupRegConfig) -> Violation | None:
+    """Refuse a barred account or person: everything, or what has to do with groups, as the entry's scope says."""
+    for measure in _barring(attempt.actor.measures, SubjectKind.account, SubjectKind.person):
+        if measure.scope is Scope.account or _about_a_group(attempt):
+            return AccountBlacklisted(reason=measure.reason, case=measure.id, until_ms=measure.until_ms)
+    return None
+
+
+def invitee(attempt: Invite | Found, _config: GroupRegConfig) -> Violation | None:
+    """Refuse to bring a barred account into a group."""
+    if not _about_a_group(attempt):
+        return None
+    invitees = attempt.invitees if isinstance(attempt, Found) else (attempt.invitee,)
+    barred = any(_barring(one.measures, SubjectKind.account, SubjectKind.person) for one in invitees)
+    return InviteeBlacklisted() if barred else None
+
+
+def room(attempt: Attempt, _config: GroupRegConfig) -> Violation | None:
+    """Refuse to post in, join or invite to a barred room; leaving it is never an attempt."""
+    where = _room(attempt)
+    for measure in _barring(where.measures if where else (), SubjectKind.room):
+        return RoomBlacklisted(reason=measure.reason, case=measure.id, until_ms=measure.until_ms)
+    return None
+
+
+def server(attempt: Attempt, _config: GroupRegConfig) -> Violation | None:
+    """Refuse a barred server: its accounts as actors and invitees, its rooms as places."""
+    where = _room(attempt)
+    parties: list[Account | Room] = [attempt.actor, *_invitees(attempt), *([where] if where else [])]
+    for party in parties:
+        for measure in _barring(party.measures, SubjectKind.server):
+            name = server_of(party.user_id if isinstance(party, Account) else party.room_id)
+            return ServerBlacklisted(reason=measure.reason, case=measure.id, until_ms=measure.until_ms, server=name)
+    return None
+
+
+def server_of(identifier: str) -> str:
+    """The server name in a Matrix id; empty where it names none (room ids since room version 12)."""
+    return identifier.partition(":")[2]
+
+
+@functools.lru_cache(maxsize=1024)
+def _pattern(glob: str) -> re.Pattern[str]:
+    literal = re.escape(glob).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.compile(literal, re.IGNORECASE | re.DOTALL)
+
+
+def matches(glob: str, value: str) -> bool:
+    """Whether a glob of MSC2313 (`*` any number of characters, `?` one) matches the whole value."""
+    return _pattern(glob).fullmatch(value) is not None
+
+
+def server_matches(glob: str, name: str) -> bool:
+    """Whether an entry for servers covers this one. A port doesn't help to get round the entry."""
+    return bool(name) and (matches(glob, name) or matches(glob, re.sub(r":\d+$", "", name)))
+
+
+def _barring(measures: Iterable[Measure], *kinds: SubjectKind) -> list[Measure]:
+    return [one for one in measures if one.kind is MeasureKind.blacklisted and one.subject_kind in kinds]
+
+
+def _room(attempt: Attempt) -> Room | None:
+    if isinstance(attempt, LogIn):
+        return None
+    return attempt.replaces if isinstance(attempt, Found) else attempt.room
+
+
+def _invitees(attempt: Attempt) -> tuple[Account, ...]:
+    if isinstance(attempt, Found):
+        return attempt.invitees
+    return (attempt.invitee,) if isinstance(attempt, Invite) else ()
+
+
+def _about_a_group(attempt: Attempt) -> bool:
+    if isinstance(attempt, Found):
+        return attempt.kind is not RoomKind.direct
+    if isinstance(attempt, LogIn) or (isinstance(attempt, Manage) and attempt.room is None):
+        return False
+    where = _room(attempt)
+    return where is None or where.kind is not RoomKind.direct

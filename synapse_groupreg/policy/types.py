@@ -1,0 +1,173 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The vocabulary of every rule: who tries what, in which room, and why it is refused.
+
+Facts are gathered by the handlers; a rule is a function from an attempt and the configuration to a violation.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+from synapse_groupreg.policy.assurance import Assurance
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from synapse_groupreg.config import Mode
+    from synapse_groupreg.policy.measures import Measure
+
+
+class RoomKind(enum.StrEnum):
+    """What a room is to the regulation; only a group is covered by it."""
+
+    group = "group"
+    direct = "direct"
+    space = "space"
+
+
+@attrs.frozen(kw_only=True)
+class Account:
+    """What the rules need to know about an account."""
+
+    user_id: str
+    local: bool = True
+    assurance: Assurance = Assurance.none
+    measures: tuple[Measure, ...] = ()
+    """The live measures on it, on its person and on its server."""
+    exempt: bool = False
+    """Whether quotas and identity rules leave it alone (`exempt` in the configuration, or a server admin)."""
+
+
+@attrs.frozen(kw_only=True)
+class Room:
+    """What the rules need to know about a room."""
+
+    room_id: str
+    kind: RoomKind = RoomKind.group
+    measures: tuple[Measure, ...] = ()
+    """The live measures on it and on the server that its id names."""
+    members: int = 0
+    """Members joined; 0 where it is known to be below every tier of `members_over`."""
+    replaced: bool = False
+    """Whether it was upgraded, and its successor took its place."""
+    with_staff: bool = False
+    """Whether it is a direct chat in which a member of staff sits."""
+
+
+@attrs.frozen
+class Use:
+    """Places of a quota: how many are taken, how many there are."""
+
+    used: int
+    limit: int
+
+    @property
+    def full(self) -> bool:
+        """Whether no place is left."""
+        return self.used >= self.limit
+
+
+@attrs.frozen(kw_only=True)
+class Send:
+    """Publish an event in a room."""
+
+    name: ClassVar[str] = "send"
+    actor: Account
+    room: Room
+    retracts_own: bool = False
+    """Whether it only takes back what the actor wrote."""
+
+
+@attrs.frozen(kw_only=True)
+class Join:
+    """Become a member of a room, or ask to (knock)."""
+
+    name: ClassVar[str] = "join"
+    actor: Account
+    room: Room
+    members: Use | None = None
+    joined: Use | None = None
+    """Both are None while no place is asked for."""
+
+
+@attrs.frozen(kw_only=True)
+class Invite:
+    """Invite an account to a room."""
+
+    name: ClassVar[str] = "invite"
+    actor: Account
+    room: Room
+    invitee: Account
+
+
+@attrs.frozen(kw_only=True)
+class Found:
+    """Make a room."""
+
+    name: ClassVar[str] = "found"
+    actor: Account
+    kind: RoomKind = RoomKind.group
+    invitees: tuple[Account, ...] = ()
+    with_staff: bool = False
+    """Whether it is a direct chat with a member of staff."""
+    replaces: Room | None = None
+    """The room that it upgrades."""
+    members: Use | None = None
+    founded: Use | None = None
+    joined: Use | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Manage:
+    """Anything else that others see: kick, ban, alias, directory, upload, profile, status."""
+
+    name: ClassVar[str] = "manage"
+    actor: Account
+    room: Room | None = None
+
+
+@attrs.frozen(kw_only=True)
+class LogIn:
+    """Log in, register under a name, or use an access token."""
+
+    name: ClassVar[str] = "log-in"
+    actor: Account
+
+
+Attempt = Send | Join | Invite | Found | Manage | LogIn
+
+
+@attrs.frozen(kw_only=True)
+class Violation:
+    """Why an attempt is refused; its attributes are the facts that the texts may show to the person who tried."""
+
+    code: ClassVar[str]
+
+    def facts(self) -> dict[str, object]:
+        """What the text of this code may mention."""
+        return attrs.asdict(self, recurse=False)
+
+
+@attrs.frozen
+class Verdict:
+    """All violations of one attempt, in the order of its table; allowed if there are none."""
+
+    violations: tuple[Violation, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether no rule objects."""
+        return not self.violations
+
+    def refusing(self, mode: Mode, dry_run: Collection[str]) -> tuple[Violation, ...]:
+        """The violations that count for more than the journal under this mode."""
+        if mode == "dry":
+            return ()
+        return tuple(violation for violation in self.violations if violation.code not in dry_run)
+
+
+ALLOWED = Verdict()

@@ -1,0 +1,3 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""SQL and nothing else: functions of an open transaction, a file a subject, named as in `policy`."""

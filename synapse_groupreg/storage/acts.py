@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The act journal: who did what, on whom, why, and what was before and after (article 11.4)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from synapse_groupreg.storage.database import Transaction
+
+Facts = dict[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class Act:
+    """One line of the journal."""
+
+    id: int
+    ts_ms: int
+    author: str
+    action: str
+    subject: str
+    reason: str | None
+    before: Facts | None
+    after: Facts | None
+
+
+def append(
+    txn: Transaction,
+    *,
+    now_ms: int,
+    author: str,
+    action: str,
+    subject: str,
+    reason: str | None,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+) -> None:
+    """Write a line, in the transaction of the act itself."""
+    txn.execute(
+        "INSERT INTO groupreg_acts (ts_ms, author, action, subject, reason, before, after)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (now_ms, author, action, subject, reason, _dump(before), _dump(after)),
+    )
+
+
+def page(txn: Transaction, filters: Mapping[str, str], start: int, limit: int) -> tuple[list[Act], int]:
+    """Acts that match the filters (author, subject, action), the newest first, and how many there are."""
+    where = " AND ".join(f"{column} = ?" for column in ("author", "subject", "action") if column in filters) or "1 = 1"
+    values = [filters[column] for column in ("author", "subject", "action") if column in filters]
+    txn.execute(f"SELECT count(*) FROM groupreg_acts WHERE {where}", values)  # noqa: S608 - columns from the tuple above
+    total = int(txn.fetchone()[0])
+    txn.execute(
+        "SELECT id, ts_ms, author, action, subject, reason, before, after FROM groupreg_acts"
+        f" WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?",  # noqa: S608 - columns from the tuple above
+        (*values, limit, start),
+    )
+    return [_act(row) for row in txn.fetchall()], total
+
+
+def _act(row: tuple[Any, ...]) -> Act:
+    number, ts_ms, author, action, subject, reason, before, after = row
+    return Act(
+        id=number,
+        ts_ms=ts_ms,
+        author=author,
+        action=action,
+        subject=subject,
+        reason=reason,
+        before=_parse(before),
+        after=_parse(after),
+    )
+
+
+def _dump(facts: Mapping[str, Any] | None) -> str | None:
+    return None if facts is None else json.dumps(facts, ensure_ascii=False, sort_keys=True)
+
+
+def _parse(text: str | None) -> Facts | None:
+    return None if text is None else json.loads(text)

@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What a process keeps in memory to judge without SQL: read whole at start, then only what changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from synapse_groupreg.policy.assurance import Assurance
+from synapse_groupreg.policy.measures import Measure, SubjectKind
+from synapse_groupreg.storage import changes, identity, measures, meta, rooms, staff
+from synapse_groupreg.storage.database import select_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from synapse_groupreg.policy.actions import StaffRole
+    from synapse_groupreg.storage.database import Transaction
+
+
+@attrs.frozen(kw_only=True)
+class Facts:
+    """Either everything, or what there is now about the subjects that changed."""
+
+    version: int
+    everything: bool
+    subjects: frozenset[changes.Subject]
+    mode: str | None
+    assurances: dict[str, Assurance]
+    account_measures: dict[str, tuple[Measure, ...]]
+    room_measures: dict[str, tuple[Measure, ...]]
+    server_measures: tuple[Measure, ...]
+    rooms: dict[str, rooms.RoomRow]
+    staff: dict[str, frozenset[StaffRole]]
+
+
+def since(txn: Transaction, version: int | None, now_ms: int) -> Facts | None:
+    """What changed after a version, or everything for None; None when nothing did."""
+    news = changes.News(changes.current(txn), frozenset(), everything=True) if version is None else changes.since(txn, version)
+    if not news.everything and not news.subjects:
+        return None
+    accounts = None if news.everything else {subject for kind, subject in news.subjects if kind == "account"}
+    changed_rooms = None if news.everything else {subject for kind, subject in news.subjects if kind == "room"}
+    return Facts(
+        version=news.version,
+        everything=news.everything,
+        subjects=news.subjects,
+        mode=meta.get(txn, meta.MODE),
+        assurances=_assurances(txn, accounts),
+        account_measures=_account_measures(txn, accounts, now_ms),
+        room_measures=_by_subject(_measures(txn, SubjectKind.room, changed_rooms, now_ms)),
+        server_measures=tuple(_measures(txn, SubjectKind.server, None, now_ms)),
+        rooms={row.room_id: row for row in rooms.exceptional(txn, changed_rooms)},
+        staff=staff.everybody(txn),
+    )
+
+
+def _assurances(txn: Transaction, accounts: Iterable[str] | None) -> dict[str, Assurance]:
+    if accounts is None:
+        txn.execute("SELECT user_id, max(assurance) FROM groupreg_identities GROUP BY user_id")
+        rows = txn.fetchall()
+    else:
+        sql = "SELECT user_id, max(assurance) FROM groupreg_identities WHERE user_id IN ({}) GROUP BY user_id"
+        rows = select_in(txn, sql, accounts)
+    return {row[0]: Assurance(row[1]) for row in rows}
+
+
+def _account_measures(txn: Transaction, accounts: set[str] | None, now_ms: int) -> dict[str, tuple[Measure, ...]]:
+    """Measures by account. One on an account or on a person binds every account of that person."""
+    if accounts is None:
+        accounts = _with_measures(txn, now_ms)
+    persons = identity.persons_of(txn, accounts)
+    family = {person: identity.accounts_of(txn, person) for person in set(persons.values())}
+    everybody = accounts.union(*family.values())
+    on_accounts = _by_subject(measures.of_subjects(txn, SubjectKind.account, everybody, now_ms))
+    on_persons = _by_subject(measures.of_subjects(txn, SubjectKind.person, family, now_ms))
+    found: dict[str, tuple[Measure, ...]] = {}
+    for account in accounts:
+        person = persons.get(account)
+        relatives = family[person] if person is not None else [account]
+        own = [measure for relative in relatives for measure in on_accounts.get(relative, ())]
+        both = (*own, *(on_persons.get(person, ()) if person is not None else ()))
+        if both:
+            found[account] = both
+    return found
+
+
+def _with_measures(txn: Transaction, now_ms: int) -> set[str]:
+    accounts: set[str] = set()
+    for measure in measures.open_ones(txn, now_ms):
+        if measure.subject_kind is SubjectKind.account:
+            accounts |= {measure.subject, *relatives(txn, measure.subject)}
+        elif measure.subject_kind is SubjectKind.person:
+            accounts |= set(identity.accounts_of(txn, measure.subject))
+    return accounts
+
+
+def relatives(txn: Transaction, user_id: str) -> list[str]:
+    """All accounts of the person behind an account, itself included."""
+    person = identity.person_of(txn, user_id)
+    return [user_id] if person is None else identity.accounts_of(txn, person)
+
+
+def _measures(txn: Transaction, kind: SubjectKind, subjects: Iterable[str] | None, now_ms: int) -> list[Measure]:
+    if subjects is not None:
+        return measures.of_subjects(txn, kind, subjects, now_ms)
+    return [measure for measure in measures.open_ones(txn, now_ms) if measure.subject_kind is kind]
+
+
+def _by_subject(found: Iterable[Measure]) -> dict[str, tuple[Measure, ...]]:
+    by: dict[str, tuple[Measure, ...]] = {}
+    for measure in found:
+        by[measure.subject] = (*by.get(measure.subject, ()), measure)
+    return by

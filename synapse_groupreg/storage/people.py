@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What Synapse's own tables say about accounts: read only, and only through these functions."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from synapse_groupreg.storage.database import select_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from synapse_groupreg.storage.database import Transaction
+
+SETTINGS = "org.groupreg.settings"
+"""Type of the account data in which a person's own client may keep `{"language": "ko"}`."""
+
+
+def existing(txn: Transaction, user_ids: Iterable[str]) -> set[str]:
+    """Those of the accounts that exist here."""
+    return {str(row[0]) for row in select_in(txn, "SELECT name FROM users WHERE name IN ({})", user_ids)}
+
+
+def admins(txn: Transaction) -> list[str]:
+    """The server admins who can still act."""
+    txn.execute("SELECT name FROM users WHERE admin = 1 AND deactivated = 0 ORDER BY name")
+    return [str(row[0]) for row in txn.fetchall()]
+
+
+def has_threepid(txn: Transaction, user_id: str) -> bool:
+    """Whether Synapse knows a verified e-mail address or telephone number of the account."""
+    txn.execute("SELECT 1 FROM user_threepids WHERE user_id = ? LIMIT 1", (user_id,))
+    return txn.fetchone() is not None
+
+
+def language(txn: Transaction, user_id: str) -> str | None:
+    """The language of an account: its own setting, else that of the newest client that asked for notifications."""
+    txn.execute(
+        "SELECT content FROM account_data WHERE user_id = ? AND account_data_type = ?", (user_id, SETTINGS)
+    )
+    row = txn.fetchone()
+    content = json.loads(row[0]) if row else {}
+    if isinstance(content.get("language"), str):
+        return str(content["language"])
+    txn.execute("SELECT lang FROM pushers WHERE user_name = ? AND lang IS NOT NULL ORDER BY ts DESC LIMIT 1", (user_id,))
+    row = txn.fetchone()
+    return None if row is None else str(row[0])

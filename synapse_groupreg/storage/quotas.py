@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Places: counted from what Synapse committed plus what is promised, under a lock (article 8.1).
+
+Nothing here is a counter: a crash can't make it drift. Locks are taken in the order room, then account or person by
+name. The transaction runs at READ COMMITTED, see `database`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synapse_groupreg.policy.types import RoomKind, Use
+from synapse_groupreg.storage import identity, rooms, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from synapse_groupreg.storage.database import Dialect, Transaction
+
+MEMBERS = "members"
+FOUNDED = "rooms_founded"
+JOINED = "rooms_joined"
+UPGRADE = "upgrade:"
+"""Prefix of the holder of a place that an upgrade of the room named after it will take."""
+CONVERSION = "conversion:"
+"""Prefix of the holder of a place that a direct chat takes when it becomes a group."""
+
+
+def room_subject(room_id: str) -> str:
+    """The subject whose places are the members of a room."""
+    return f"room:{room_id}"
+
+
+def subject_of(txn: Transaction, user_id: str) -> tuple[str, list[str]]:
+    """Who shares places with this account: its person and all their accounts, or the account alone."""
+    person = identity.person_of(txn, user_id)
+    if person is None:
+        return f"account:{user_id}", [user_id]
+    return f"person:{person}", identity.accounts_of(txn, person)
+
+
+def lock(txn: Transaction, dialect: Dialect, subjects: Iterable[str]) -> None:
+    """Wait until no other transaction counts places of these subjects, in the order given."""
+    for subject in subjects:
+        txn.execute("INSERT INTO groupreg_quotas (subject) VALUES (?) ON CONFLICT (subject) DO NOTHING", (subject,))
+        if dialect == "postgres":  # SQLite has one writer at a time anyway
+            txn.execute("SELECT subject FROM groupreg_quotas WHERE subject = ? FOR UPDATE", (subject,))
+            txn.fetchall()
+
+
+def limit(txn: Transaction, subject: str, quota: str, default: int) -> int:
+    """The limit of a subject: its own, or the default."""
+    own = override(txn, subject, quota)
+    return default if own is None else own
+
+
+def override(txn: Transaction, subject: str, quota: str) -> int | None:
+    """A limit of its own."""
+    txn.execute("SELECT value FROM groupreg_limits WHERE subject = ? AND quota = ?", (subject, quota))
+    row = txn.fetchone()
+    return None if row is None else int(row[0])
+
+
+def set_override(txn: Transaction, subject: str, quota: str, value: int | None) -> None:
+    """Give a subject a limit of its own, or take it back."""
+    txn.execute("DELETE FROM groupreg_limits WHERE subject = ? AND quota = ?", (subject, quota))
+    if value is not None:
+        txn.execute("INSERT INTO groupreg_limits (subject, quota, value) VALUES (?, ?, ?)", (subject, quota, value))
+
+
+def reserve(txn: Transaction, subject: str, quota: str, holder: str, expires_ms: int) -> None:
+    """Promise a place."""
+    txn.execute(
+        "INSERT INTO groupreg_reservations (subject, quota, holder, expires_ms) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (subject, quota, holder) DO UPDATE SET expires_ms = excluded.expires_ms",
+        (subject, quota, holder, expires_ms),
+    )
+
+
+def release(txn: Transaction, subject: str, quota: str, holder: str) -> None:
+    """Take a promise back."""
+    txn.execute(
+        "DELETE FROM groupreg_reservations WHERE subject = ? AND quota = ? AND holder = ?", (subject, quota, holder)
+    )
+
+
+def forget_expired(txn: Transaction, now_ms: int) -> None:
+    """Drop promises that lapsed, but for conversions, whose outcome is read when places are counted."""
+    txn.execute(
+        "DELETE FROM groupreg_reservations WHERE expires_ms <= ? AND holder NOT LIKE ?", (now_ms, f"{CONVERSION}%")
+    )
+
+
+def members(txn: Transaction, room_id: str, now_ms: int, *, besides: str, default: int) -> Use:
+    """The places of a room: joined, plus promised to others who have not arrived.
+
+    INVARIANT: one statement, so one snapshot. Between two statements a member could arrive and be counted twice, or
+    not at all.
+    """
+    subject = room_subject(room_id)
+    txn.execute(
+        "SELECT (SELECT count(*) FROM current_state_events"
+        "  WHERE room_id = ? AND type = 'm.room.member' AND membership = 'join')"
+        " + (SELECT count(*) FROM groupreg_reservations r"
+        "  WHERE r.subject = ? AND r.quota = ? AND r.expires_ms > ? AND r.holder <> ?"
+        "  AND NOT EXISTS (SELECT 1 FROM current_state_events c WHERE c.room_id = ?"
+        "   AND c.type = 'm.room.member' AND c.state_key = r.holder AND c.membership = 'join'))",
+        (room_id, subject, MEMBERS, now_ms, besides, room_id),
+    )
+    return Use(int(txn.fetchone()[0]), limit(txn, subject, MEMBERS, default))
+
+
+def rooms_founded(txn: Transaction, subject: str, accounts: list[str], now_ms: int, *, default: int) -> Use:
+    """The groups that a person founded and that still take a place, plus what is promised."""
+    _settle_conversions(txn, subject, now_ms)
+    holders = _holders(txn, subject, FOUNDED, now_ms)
+    made = state.created_by(txn, accounts)
+    rows = rooms.ensure_all(txn, made) | {row.room_id: row for row in rooms.founded_by(txn, accounts)}
+    groups = {room_id for room_id, row in rows.items() if row.kind is RoomKind.group and row.founder in accounts}
+    held = {room_id for room_id in groups if state.has_local_member(txn, room_id)}
+    held -= _replaced(txn, held, rows, accounts)
+    if holders:
+        holders -= _arrived(txn, made)
+    return Use(len(held) + len(holders - {CONVERSION + room_id for room_id in held}), limit(txn, subject, FOUNDED, default))
+
+
+def rooms_joined(
+    txn: Transaction, subject: str, accounts: list[str], now_ms: int, *, besides: str | None, default: int
+) -> Use:
+    """The groups that a person is a member of, plus what is promised; `besides` is the room asked for."""
+    holders = _holders(txn, subject, JOINED, now_ms)  # first: who arrives meanwhile is then seen twice, not missed
+    joined = state.joined_by(txn, accounts)
+    rows = rooms.ensure_all(txn, joined)
+    held = {room_id for room_id, row in rows.items() if row.kind is RoomKind.group and row.successor is None}
+    waiting = holders - set(joined)
+    if any(not holder.startswith("!") for holder in waiting):
+        waiting -= _arrived(txn, joined)
+    return Use(len((held | waiting) - {besides}), limit(txn, subject, JOINED, default))
+
+
+def _holders(txn: Transaction, subject: str, quota: str, now_ms: int) -> set[str]:
+    txn.execute(
+        "SELECT holder FROM groupreg_reservations WHERE subject = ? AND quota = ? AND expires_ms > ?",
+        (subject, quota, now_ms),
+    )
+    return {str(row[0]) for row in txn.fetchall()}
+
+
+def _arrived(txn: Transaction, room_ids: Iterable[str]) -> set[str]:
+    """The holders whose room is there by now and counts by itself."""
+    arrived = set()
+    for made in state.creates(txn, room_ids).values():
+        if made.founding_id is not None:
+            arrived.add(made.founding_id)
+        elif made.predecessor is not None:
+            arrived.add(UPGRADE + made.predecessor)
+    return arrived
+
+
+def _replaced(
+    txn: Transaction, room_ids: set[str], rows: Mapping[str, rooms.RoomRow], accounts: Iterable[str]
+) -> set[str]:
+    """Rooms whose place went to a successor that the same person founded; upkeep closes them soon after."""
+    founders = set(accounts)
+    marked = {room_id for room_id in room_ids if rows[room_id].successor is not None}
+    found = state.successors(txn, room_ids - marked)
+    creators = state.creates(txn, found.values())
+    return marked | {old for old, new in found.items() if new in creators and creators[new].creator in founders}
+
+
+def _settle_conversions(txn: Transaction, subject: str, now_ms: int) -> None:
+    txn.execute(
+        "SELECT holder, expires_ms FROM groupreg_reservations WHERE subject = ? AND quota = ? AND holder LIKE ?",
+        (subject, FOUNDED, f"{CONVERSION}%"),
+    )
+    for holder, expires_ms in txn.fetchall():
+        row = rooms.ensure(txn, holder.removeprefix(CONVERSION))  # a broken shape makes it a group here
+        if expires_ms <= now_ms or (row is not None and row.kind is RoomKind.group):
+            release(txn, subject, FOUNDED, holder)

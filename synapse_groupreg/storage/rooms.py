@@ -1,0 +1,132 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Our own row for each room that mattered once: its kind, founder, successor and, for large ones, its size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from synapse_groupreg.policy.blacklist import server_of
+from synapse_groupreg.policy.groups import kind_of
+from synapse_groupreg.policy.types import RoomKind
+from synapse_groupreg.storage import state
+from synapse_groupreg.storage.database import select_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from synapse_groupreg.storage.database import Transaction
+
+_COLUMNS = "room_id, kind, founder, successor, members"
+
+
+@attrs.frozen(kw_only=True)
+class RoomRow:
+    """One room. `members` is the last count above the smallest tier of `members_over`, else None."""
+
+    room_id: str
+    kind: RoomKind
+    founder: str
+    successor: str | None = None
+    members: int | None = None
+
+
+def get(txn: Transaction, room_id: str) -> RoomRow | None:
+    """The row as it stands."""
+    txn.execute(f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE room_id = ?", (room_id,))  # noqa: S608 - constant columns
+    row = txn.fetchone()
+    return None if row is None else _row(row)
+
+
+def known(txn: Transaction, room_ids: Iterable[str]) -> dict[str, RoomRow]:
+    """The rows of several rooms, for those that have one."""
+    sql = f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE room_id IN ({{}})"  # noqa: S608 - constant columns
+    return {row[0]: _row(row) for row in select_in(txn, sql, room_ids)}
+
+
+def founded_by(txn: Transaction, user_ids: Iterable[str]) -> list[RoomRow]:
+    """The rooms whose founder is one of these accounts."""
+    sql = f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE founder IN ({{}})"  # noqa: S608 - constant columns
+    return [_row(row) for row in select_in(txn, sql, user_ids)]
+
+
+def ensure(txn: Transaction, room_id: str) -> RoomRow | None:
+    """The row of a room, made if there is none; a direct chat that outgrew its shape becomes a group for ever.
+
+    None for a room that this server is not in.
+    """
+    row = get(txn, room_id)
+    if row is not None and row.kind is not RoomKind.direct:
+        return row
+    made = state.create(txn, room_id)
+    if made is None:
+        return row
+    kind = _kind(txn, room_id, made)
+    if row is None:
+        row = RoomRow(room_id=room_id, kind=kind, founder=made.creator)
+        txn.execute(
+            "INSERT INTO groupreg_rooms (room_id, kind, founder) VALUES (?, ?, ?) ON CONFLICT (room_id) DO NOTHING",
+            (room_id, kind.value, made.creator),
+        )
+    elif kind is not row.kind:
+        txn.execute("UPDATE groupreg_rooms SET kind = ? WHERE room_id = ?", (kind.value, room_id))
+    return attrs.evolve(row, kind=kind)
+
+
+def ensure_all(txn: Transaction, room_ids: Iterable[str]) -> dict[str, RoomRow]:
+    """The rows of several rooms, made where there are none; rows there are stay as they are."""
+    wanted = list(dict.fromkeys(room_ids))
+    rows = known(txn, wanted)
+    for room_id in wanted:
+        if room_id not in rows:
+            row = ensure(txn, room_id)
+            if row is not None:
+                rows[room_id] = row
+    return rows
+
+
+def set_members(txn: Transaction, room_id: str, members: int | None) -> None:
+    """Remember the size of a large room; None once it is no longer large."""
+    txn.execute("UPDATE groupreg_rooms SET members = ? WHERE room_id = ?", (members, room_id))
+
+
+def set_successor(txn: Transaction, room_id: str, successor: str) -> None:
+    """Remember that a room was replaced."""
+    txn.execute("UPDATE groupreg_rooms SET successor = ? WHERE room_id = ?", (successor, room_id))
+
+
+def exceptional(txn: Transaction, room_ids: Iterable[str] | None = None) -> list[RoomRow]:
+    """Rooms that the hot path must know: large ones and replaced ones; all of them, or those among the given."""
+    what = "(members IS NOT NULL OR successor IS NOT NULL)"
+    if room_ids is None:
+        txn.execute(f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE {what}")  # noqa: S608 - constants
+        return [_row(row) for row in txn.fetchall()]
+    sql = f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE room_id IN ({{}}) AND {what}"  # noqa: S608 - constants
+    return [_row(row) for row in select_in(txn, sql, room_ids)]
+
+
+def unseen(txn: Transaction, after: str, limit: int) -> list[str]:
+    """The next rooms of this server that have no row yet, by id."""
+    txn.execute(
+        "SELECT r.room_id FROM rooms r LEFT JOIN groupreg_rooms g ON g.room_id = r.room_id"
+        " WHERE g.room_id IS NULL AND r.room_id > ? ORDER BY r.room_id LIMIT ?",
+        (after, limit),
+    )
+    return [str(row[0]) for row in txn.fetchall()]
+
+
+def _kind(txn: Transaction, room_id: str, made: state.Create) -> RoomKind:
+    before = made.predecessor
+    if made.founded_as is None and before is not None and server_of(made.creator):
+        # Upgrades carry no founding mark: a small group must not turn into a direct chat, and free a place, by upgrading.
+        row = ensure(txn, before) if before != room_id else None
+        if row is not None and row.kind is RoomKind.group:
+            return RoomKind.group
+    return kind_of(state.shape(txn, room_id, made))
+
+
+def _row(row: tuple[Any, ...]) -> RoomRow:
+    room_id, kind, founder, successor, members = row
+    return RoomRow(room_id=room_id, kind=RoomKind(kind), founder=founder, successor=successor, members=members)

@@ -1,0 +1,191 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What Synapse's own tables say about rooms: read only, and only through these functions."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from synapse_groupreg.policy.entry import Entry
+from synapse_groupreg.policy.groups import DIRECT_MEMBERS, FOUNDING, Shape
+from synapse_groupreg.policy.types import RoomKind
+from synapse_groupreg.storage.database import select_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from synapse_groupreg.storage.database import Transaction
+
+_CONTENT = (
+    "SELECT j.json FROM current_state_events c JOIN event_json j ON j.event_id = c.event_id"
+    " WHERE c.room_id = ? AND c.type = ? AND c.state_key = ?"
+)
+_MEMBERS = "FROM current_state_events WHERE room_id = ? AND type = 'm.room.member'"
+
+
+@attrs.frozen(kw_only=True)
+class Create:
+    """What the create event of a room says."""
+
+    creator: str
+    room_version: str
+    federated: bool
+    space: bool
+    predecessor: str | None
+    founding_id: str | None
+    founded_as: RoomKind | None
+
+
+def content(txn: Transaction, room_id: str, event_type: str, state_key: str = "") -> dict[str, Any] | None:
+    """The content of a current state event."""
+    txn.execute(_CONTENT, (room_id, event_type, state_key))
+    row = txn.fetchone()
+    return None if row is None else json.loads(row[0])["content"]
+
+
+def create(txn: Transaction, room_id: str) -> Create | None:
+    """The create event of a room that this server is in."""
+    txn.execute(_CONTENT, (room_id, "m.room.create", ""))
+    row = txn.fetchone()
+    return None if row is None else _create(json.loads(row[0]))
+
+
+def membership(txn: Transaction, room_id: str, user_id: str) -> str | None:
+    """The membership of an account in a room, as Synapse committed it."""
+    txn.execute(f"SELECT membership {_MEMBERS} AND state_key = ?", (room_id, user_id))  # noqa: S608 - constant
+    row = txn.fetchone()
+    return None if row is None else row[0]
+
+
+def members(txn: Transaction, room_id: str) -> int:
+    """How many are joined: counted from the current state, never from Synapse's caches or statistics, which lag."""
+    txn.execute(f"SELECT count(*) {_MEMBERS} AND membership = 'join'", (room_id,))  # noqa: S608 - constant
+    return int(txn.fetchone()[0])
+
+
+def joined(txn: Transaction, room_id: str, limit: int = 100_000) -> list[str]:
+    """Who is joined."""
+    txn.execute(f"SELECT state_key {_MEMBERS} AND membership = 'join' LIMIT ?", (room_id, limit))  # noqa: S608 - constant
+    return [str(row[0]) for row in txn.fetchall()]
+
+
+def people(txn: Transaction, room_id: str) -> list[str]:
+    """Who is joined or invited, as far as it matters to the shape of a direct chat: one more than fit into it."""
+    txn.execute(
+        f"SELECT state_key {_MEMBERS} AND membership IN ('join', 'invite') LIMIT ?",  # noqa: S608 - constant
+        (room_id, DIRECT_MEMBERS + 1),
+    )
+    return [str(row[0]) for row in txn.fetchall()]
+
+
+def shape(txn: Transaction, room_id: str, made: Create) -> Shape:
+    """What shows whether the room is a direct chat."""
+    rule = join_rule(txn, room_id)
+    txn.execute(
+        "SELECT 1 FROM room_aliases WHERE room_id = ? UNION ALL"
+        " SELECT 1 FROM rooms WHERE room_id = ? AND is_public LIMIT 1",
+        (room_id, room_id),
+    )
+    return Shape(
+        space=made.space,
+        people=len(people(txn, room_id)),
+        open=rule not in ("invite", "private") or txn.fetchone() is not None,
+        founded_as=made.founded_as,
+    )
+
+
+def join_rule(txn: Transaction, room_id: str) -> str:
+    """The join rule of a room; `invite` where none is set, as the specification has it."""
+    rule = (content(txn, room_id, "m.room.join_rules") or {}).get("join_rule")
+    return rule if isinstance(rule, str) else "invite"
+
+
+def entry(txn: Transaction, room_id: str, user_id: str, *, invited: bool) -> Entry:
+    """What decides whether an account may enter a room that this server is in."""
+    rules = content(txn, room_id, "m.room.join_rules") or {}
+    rule = rules.get("join_rule")
+    allow = rules.get("allow")
+    listed = [one.get("room_id") for one in allow if isinstance(one, dict)] if isinstance(allow, list) else []
+    named = [room for room in listed if isinstance(room, str)]
+    sql = "SELECT 1 FROM local_current_membership WHERE room_id IN ({}) AND user_id = ? AND membership = 'join'"
+    current = membership(txn, room_id, user_id)
+    return Entry(
+        membership="invite" if invited and current not in ("ban", "join") else current,
+        join_rule=rule if isinstance(rule, str) else "invite",
+        in_allowed_room=bool(named) and bool(select_in(txn, sql, named, user_id)),
+    )
+
+
+def partial(txn: Transaction, room_id: str) -> bool:
+    """Whether a faster join left the state of this room incomplete for now."""
+    txn.execute("SELECT 1 FROM partial_state_rooms WHERE room_id = ?", (room_id,))
+    return txn.fetchone() is not None
+
+
+def has_local_member(txn: Transaction, room_id: str) -> bool:
+    """Whether anybody of this server is joined."""
+    txn.execute("SELECT 1 FROM local_current_membership WHERE room_id = ? AND membership = 'join' LIMIT 1", (room_id,))
+    return txn.fetchone() is not None
+
+
+def created_by(txn: Transaction, user_ids: Iterable[str]) -> list[str]:
+    """The rooms that these accounts made, found through their own memberships, which leaving doesn't erase."""
+    sql = (
+        "SELECT m.room_id FROM local_current_membership m"
+        " JOIN current_state_events c ON c.room_id = m.room_id AND c.type = 'm.room.create' AND c.state_key = ''"
+        " JOIN events e ON e.event_id = c.event_id WHERE m.user_id IN ({}) AND e.sender = m.user_id"
+    )
+    return [str(row[0]) for row in select_in(txn, sql, user_ids)]
+
+
+def joined_by(txn: Transaction, user_ids: Iterable[str]) -> list[str]:
+    """The rooms that these accounts are joined to."""
+    sql = "SELECT DISTINCT room_id FROM local_current_membership WHERE user_id IN ({}) AND membership = 'join'"
+    return [str(row[0]) for row in select_in(txn, sql, user_ids)]
+
+
+def successors(txn: Transaction, room_ids: Iterable[str]) -> dict[str, str]:
+    """For rooms with a tombstone: the room that it names, if that one's create event names the old room in turn."""
+    sql = (
+        "SELECT c.room_id, j.json FROM current_state_events c JOIN event_json j ON j.event_id = c.event_id"
+        " WHERE c.room_id IN ({}) AND c.type = 'm.room.tombstone' AND c.state_key = ''"
+    )
+    found = {}
+    for old, text in select_in(txn, sql, room_ids):
+        new = json.loads(text)["content"].get("replacement_room")
+        made = create(txn, new) if isinstance(new, str) else None
+        if made is not None and made.predecessor == old:
+            found[str(old)] = new
+    return found
+
+
+def creates(txn: Transaction, room_ids: Iterable[str]) -> dict[str, Create]:
+    """The create events of several rooms."""
+    sql = (
+        "SELECT c.room_id, j.json FROM current_state_events c JOIN event_json j ON j.event_id = c.event_id"
+        " WHERE c.room_id IN ({}) AND c.type = 'm.room.create' AND c.state_key = ''"
+    )
+    return {str(row[0]): _create(json.loads(row[1])) for row in select_in(txn, sql, room_ids)}
+
+
+def _create(event: dict[str, Any]) -> Create:
+    said = event["content"]
+    predecessor = said.get("predecessor")
+    before = predecessor.get("room_id") if isinstance(predecessor, dict) else None
+    version = said.get("room_version")
+    marked = said.get(FOUNDING)
+    founding = marked if isinstance(marked, dict) else {}
+    kind = founding.get("kind")
+    founding_id = founding.get("id")
+    return Create(
+        creator=event["sender"],
+        room_version=version if isinstance(version, str) else "1",
+        federated=said.get("m.federate") is not False,
+        space=said.get("type") == "m.space",
+        predecessor=before if isinstance(before, str) else None,
+        founding_id=founding_id if isinstance(founding_id, str) else None,
+        founded_as=RoomKind(kind) if kind in list(RoomKind) else None,
+    )

@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""`groupreg acts` and `groupreg refusals`: what staff did, and what was refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from synapse_groupreg.cli.changes import differences
+from synapse_groupreg.cli.options import Cli, limit_option, server_command
+from synapse_groupreg.cli.times import utc
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from synapse_groupreg.cli.client import Answer
+    from synapse_groupreg.cli.output import Cell, Output
+
+ACT_COLUMNS = ("when (UTC)", "author", "action", "subject", "change", "reason")
+REFUSAL_COLUMNS = ("when (UTC)", "account", "code", "attempt", "room", "times", "mode")
+
+
+@click.command()
+@click.option("--author", metavar="USER", help="Only acts of this member of staff.")
+@click.option("--subject", metavar="ID", help="Only acts on this account, room or server.")
+@click.option("--action", metavar="NAME", help="Only acts of this kind.")
+@limit_option
+@server_command
+def acts(cli: Cli, limit: int, author: str | None, subject: str | None, action: str | None) -> None:
+    """List what staff did, newest first: who, what, on whom, why."""
+    answer = cli.client().listing("acts", "acts", limit=limit, author=author, subject=subject, action=action)
+    if cli.as_json:
+        cli.out.data(answer)
+        return
+    rows = [act_row(act) for act in answer["acts"]]
+    cli.out.table("Acts", ACT_COLUMNS, rows, empty="None that match.")
+    say_rest(cli.out, answer, "acts")
+
+
+@click.command()
+@click.option("--account", metavar="USER", help="Only refusals of this account.")
+@click.option("--code", metavar="CODE", help="Only refusals with this code, like room-full.")
+@click.option("--room", metavar="ROOM", help="Only refusals in this room (id or alias).")
+@limit_option
+@server_command
+def refusals(cli: Cli, limit: int, account: str | None, code: str | None, room: str | None) -> None:
+    """List what was refused, or in dry mode would have been, newest first."""
+    client = cli.client()
+    room_id = client.room_id(room) if room else None
+    answer = client.listing("refusals", "refusals", limit=limit, account=account, code=code, room_id=room_id)
+    if cli.as_json:
+        cli.out.data(answer)
+        return
+    rows = [refusal_row(refusal) for refusal in answer["refusals"]]
+    cli.out.table("Refusals, summed up by minute", REFUSAL_COLUMNS, rows, empty="None that match.")
+    say_rest(cli.out, answer, "refusals")
+
+
+def act_row(act: Mapping[str, Any]) -> list[Cell]:
+    """Write one act."""
+    change = "; ".join(differences(as_object(act.get("before")), as_object(act.get("after"))))
+    return [utc(act.get("ts_ms")), act.get("author"), act.get("action"), act.get("subject"), change, act.get("reason")]
+
+
+def as_object(held: object) -> dict[str, Any]:
+    """Give `before` and `after` one shape; an act may hold a bare value."""
+    if isinstance(held, dict):
+        return held
+    return {} if held is None else {"value": held}
+
+
+def refusal_row(refusal: Mapping[str, Any]) -> list[Cell]:
+    """Write one minute of refusals."""
+    return [
+        utc(refusal.get("last_ms") or refusal.get("minute_ms")),
+        refusal.get("account"),
+        refusal.get("code"),
+        refusal.get("attempt"),
+        refusal.get("room_id"),
+        refusal.get("count"),
+        "dry" if refusal.get("dry") else "refused",
+    ]
+
+
+def say_rest(out: Output, answer: Answer, name: str) -> None:
+    """Say when a list was cut, and how to see the rest."""
+    shown = len(answer[name])
+    if answer["total"] > shown:
+        out.say(f"{shown:,} of {answer['total']:,}; see all with --limit 0.")

@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""`groupreg room`: look at groups and set their caps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from synapse_groupreg.cli.changes import report
+from synapse_groupreg.cli.client import path
+from synapse_groupreg.cli.journal import say_rest
+from synapse_groupreg.cli.measures import show_measures
+from synapse_groupreg.cli.options import Cli, Places, act_command, limit_option, places, places_or_null, server_command
+from synapse_groupreg.cli.times import now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from synapse_groupreg.cli.client import Answer
+    from synapse_groupreg.cli.output import Cell, Output
+
+COLUMNS = ("room", "name", "kind", "members", "cap", "founder")
+
+
+@click.group()
+def room() -> None:
+    """Look at groups and set their caps."""
+
+
+@room.command("list")
+@click.option("--search", metavar="TEXT", help="Only rooms whose name or id holds this.")
+@limit_option
+@server_command
+def list_(cli: Cli, limit: int, search: str | None) -> None:
+    """List the groups."""
+    answer = cli.client().listing("rooms", "rooms", limit=limit, search=search)
+    if cli.as_json:
+        cli.out.data(answer)
+        return
+    cli.out.table("Groups", COLUMNS, [row(one) for one in answer["rooms"]], empty="None that match.")
+    say_rest(cli.out, answer, "rooms")
+
+
+@room.command()
+@click.argument("room")
+@server_command
+def show(cli: Cli, room: str) -> None:
+    """Show one room: its cap, founder, managers and measures.
+
+    ROOM is an id like '!abc:example.org' or an alias like '#garden:example.org'; put it in quotes.
+    """
+    client = cli.client()
+    answer = client.get(path("rooms", client.room_id(room)))
+    if cli.as_json:
+        cli.out.data(answer)
+    else:
+        show_room(cli.out, answer)
+
+
+@room.command()
+@click.argument("room")
+@click.argument("members", type=places)
+@act_command
+def cap(cli: Cli, room: str, members: Places, *, dry_run: bool, reason: str | None) -> None:
+    """Set how many members a room may have.
+
+    ROOM is an id or an alias, in quotes; MEMBERS a number, or `default` for the server's cap. Nobody is removed: a room
+    over its cap admits nobody until below.
+    """
+    client = cli.client()
+    body: dict[str, Any] = {"members": places_or_null(members)}
+    if reason:
+        body["reason"] = reason
+    answer = client.act("PUT", path("rooms", client.room_id(room), "quotas"), body, dry_run=dry_run)
+    report(cli.out, answer, act=f"set the cap of {room}", done=f"Set the cap of {room}")
+
+
+def members_of(room: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the quota of members of a room."""
+    members: Mapping[str, Any] = (room.get("quotas") or {}).get("members") or {}
+    return members
+
+
+def row(room: Mapping[str, Any]) -> list[Cell]:
+    """Write one room of a list."""
+    members = members_of(room)
+    return [
+        room.get("room_id"),
+        room.get("name"),
+        room.get("kind"),
+        members.get("used"),
+        members.get("limit"),
+        room.get("founder"),
+    ]
+
+
+def show_room(out: Output, room: Answer) -> None:
+    """Print one room."""
+    members = members_of(room)
+    own = "set for this room" if members.get("override") is not None else "the server's default"
+    limit = members.get("limit")
+    out.facts(
+        str(room.get("name") or room.get("room_id")),
+        {
+            "room": room.get("room_id"),
+            "kind": room.get("kind"),
+            "version": str(room.get("room_version") or ""),
+            "founder": room.get("founder"),
+            "managers": ", ".join(room.get("managers") or []),
+            "members": members.get("used"),
+            "cap": f"{limit:,} ({own})" if isinstance(limit, int) else "none",
+            "federated": "yes" if room.get("federated") else "no",
+            "encrypted": "yes" if room.get("encrypted") else "no",
+            "replaces": room.get("predecessor"),
+            "replaced by": room.get("successor"),
+        },
+    )
+    show_measures(out, room.get("measures") or [], now_ms())

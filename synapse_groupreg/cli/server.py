@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""`groupreg status` and `groupreg policy`: what the server does now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from synapse_groupreg.cli.changes import flat, value, words
+from synapse_groupreg.cli.options import Cli, server_command
+from synapse_groupreg.cli.output import plural
+from synapse_groupreg.cli.times import lasting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from synapse_groupreg.cli.client import Answer
+    from synapse_groupreg.cli.output import Cell, Output
+
+MODES = {
+    "dry": "Mode dry: everything is judged, journalled and counted, and nothing is refused.",
+    "enforce": "Mode enforce: what breaks a rule is refused.",
+}
+
+
+@click.command()
+@server_command
+def status(cli: Cli) -> None:
+    """Show how the module is: version, mode, warnings, exemptions, counters."""
+    answer = cli.client().get("status")
+    if cli.as_json:
+        cli.out.data(answer)
+    else:
+        show_status(cli.out, answer)
+
+
+@click.command()
+@server_command
+def policy(cli: Cli) -> None:
+    """Show the rules in force: caps, limits, required identity."""
+    answer = cli.client().get("policy")
+    if cli.as_json:
+        cli.out.data(answer)
+        return
+    out = cli.out
+    out.say(mode_sentence(answer.get("mode")))
+    sections = {name: held for name, held in answer.items() if isinstance(held, dict) and held}
+    rest = {name: held for name, held in answer.items() if name not in sections}
+    out.facts("Rules", cells(rest))
+    for name, held in sections.items():
+        out.facts(words(name).capitalize(), cells(held))
+
+
+def mode_sentence(mode: object) -> str:
+    """Say what the mode means."""
+    return MODES.get(str(mode), f"Mode {mode}.")
+
+
+def cells(values: Mapping[str, Any]) -> dict[str, Cell]:
+    """Write an object as names and values."""
+    return {words(name): value(name, held) for name, held in flat(values)}
+
+
+def show_status(out: Output, answer: Answer) -> None:
+    """Print the self-check, warnings first."""
+    out.say(mode_sentence(answer.get("mode")))
+    if answer.get("configured_mode") not in {None, answer.get("mode")}:
+        out.say(f"The configuration file says {answer['configured_mode']}; staff switched it with groupreg mode.")
+    warnings = answer.get("warnings") or []
+    out.heading(plural(len(warnings), "warning") if warnings else "No warnings")
+    for warning in warnings:
+        out.warn(f"{warning.get('text')} ({warning.get('code')})")
+    names = ("version", "synapse", "database", "schema", "process")
+    out.facts("Server", {name: value(name, answer.get(name)) for name in names})
+    show_snapshot(out, answer.get("snapshot") or {})
+    show_exempt(out, answer.get("exempt") or {})
+    show_federated(out, answer.get("federated_groups") or {})
+    show_counters(out, answer.get("counters") or {})
+
+
+def show_snapshot(out: Output, snapshot: Mapping[str, Any]) -> None:
+    """Print how fresh the process's picture of accounts and rooms is."""
+    if snapshot:
+        age = snapshot.get("age_ms")
+        rest = {name: held for name, held in snapshot.items() if name != "age_ms"}
+        out.facts("Snapshot of this process", {**cells(rest), "age": lasting(age) if isinstance(age, int) else None})
+
+
+def show_exempt(out: Output, exempt: Mapping[str, Any]) -> None:
+    """Print whom the rules don't bind, and why."""
+    reasons = {
+        "configured": "exempt: in the configuration",
+        "server_admins": "server admin",
+        "appservices": "appservice",
+    }
+    rows = [(str(who), reasons.get(kind, words(kind))) for kind, names in exempt.items() for who in names]
+    out.table("Exempt from the rules", ("who", "why"), rows, empty="Nobody.")
+
+
+def show_federated(out: Output, federated: Mapping[str, Any]) -> None:
+    """Print which groups other servers take part in; caps can't be exact there."""
+    rooms = federated.get("rooms") or []
+    count = federated.get("count", len(rooms))
+    out.heading("Federated groups")
+    out.say(f"{plural(count, 'group')}: caps hold for local joins only." if count else "None.")
+    for room in rooms:
+        out.say(f"  {room if isinstance(room, str) else room.get('room_id')}")
+
+
+def show_counters(out: Output, counters: Mapping[str, Any]) -> None:
+    """Print what was refused, and what would have been, by code."""
+    refused, dry = counters.get("refused") or {}, counters.get("dry") or {}
+    rows = [(code, refused.get(code, 0), dry.get(code, 0)) for code in sorted({*refused, *dry})]
+    out.table("Since the start of this process", ("code", "refused", "dry"), rows, empty="Nothing was refused.")
+    if counters.get("refusals_lost"):
+        out.warn(
+            f"{plural(counters['refusals_lost'], 'refusal')} could not be journalled: look in Synapse's log for why."
+        )

@@ -44,7 +44,8 @@ def up(cli: Cli, folder: Path, port: int | None, *, postgres: bool) -> None:
     """
     with one_sentence():
         trial = prepare(folder.resolve(), port, postgres=postgres)
-        cli.out.note("Starting Synapse ...")
+        if not servers.running(trial):
+            cli.out.note("Starting the server ...")
         servers.start(trial)
         with cli.out.progress("Sample accounts and groups", samples.count(trial)) as advance:
             samples.make(trial, advance)

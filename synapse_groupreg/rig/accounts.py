@@ -7,15 +7,14 @@ import hmac
 
 import requests
 
+from synapse_groupreg.rig.local import request
 from synapse_groupreg.rig.process import RigError
-
-_TIMEOUT = 30
 
 
 def register(url: str, secret: str, name: str, password: str, *, admin: bool = False) -> str:
     """Make the account `name`, logged in; the answer is its access token."""
     path = f"{url}/_synapse/admin/v1/register"
-    nonce: str = _json(requests.get(path, timeout=_TIMEOUT))["nonce"]
+    nonce: str = _json(request("GET", path))["nonce"]
     role = "admin" if admin else "notadmin"
     words = f"{nonce}\0{name}\0{password}\0{role}"
     proof = hmac.new(secret.encode(), words.encode(), hashlib.sha1)
@@ -26,7 +25,7 @@ def register(url: str, secret: str, name: str, password: str, *, admin: bool = F
         "admin": admin,
         "mac": proof.hexdigest(),
     }
-    return _json(requests.post(path, json=body, timeout=_TIMEOUT))["access_token"]
+    return _json(request("POST", path, json=body))["access_token"]
 
 
 def _json(answer: requests.Response) -> dict[str, str]:

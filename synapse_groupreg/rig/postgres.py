@@ -126,3 +126,10 @@ def _database_of(address: str) -> Database:
         password=parts.get("password", ""),
         name=parts.get("dbname", "postgres"),
     )
+
+
+def exists(administration: Database, name: str) -> bool:
+    """Whether the server of `administration` has a database `name`."""
+    with closing(psycopg2.connect(administration.dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+        return cursor.fetchone() is not None

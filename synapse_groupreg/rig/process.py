@@ -4,13 +4,14 @@
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 _POLL_SECONDS = 0.05
@@ -42,6 +43,7 @@ class Process:
     """A child process that writes to `log` and dies with the process that started it.
 
     Start it from the main thread: Linux ties the child's life to the thread that forked it.
+    Given a `lock`, it outlives its starter instead and can be found again by `detached.holder`.
     """
 
     def __init__(
@@ -51,13 +53,13 @@ class Process:
         *,
         log: Path,
         user: str | None = None,
-        environment: Mapping[str, str] | None = None,
+        lock: Path | None = None,
     ) -> None:
         self.name = name
         self.log = log
+        self._lock = lock
         self._command = list(command)
         self._user = user
-        self._environment = dict(os.environ) | dict(environment or {})
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,21 +72,23 @@ class Process:
         if self.running:
             message = f"{self.name} is already running."
             raise RigError(message)
-        with self.log.open("ab") as output:
+        with self.log.open("ab") as output, _held(self._lock) as held:
             self._child = subprocess.Popen(  # noqa: S603 - the rig's own commands
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self.log.parent,
-                env=self._environment,
                 user=self._user,
                 group=_group_of(self._user),
                 extra_groups=None if self._user is None else [],
-                # Its own group: Ctrl-C in a terminal must not end servers before their users.
-                process_group=0,
-                preexec_fn=_dies_with_parent(),  # noqa: PLW1509 - it takes no lock
+                pass_fds=held,
+                # Away from the terminal: Ctrl-C there must not end servers before their users.
+                start_new_session=True,
+                preexec_fn=None if held else _dies_with_parent(),  # noqa: PLW1509 - it takes no lock
             )
+            for descriptor in held:
+                os.write(descriptor, str(self._child.pid).encode())
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float = 60) -> None:
         """Return once `ready()`; raise at once, with its last words, when the process ends before."""
@@ -104,6 +108,13 @@ class Process:
         """Ask the process to end and do not wait for it."""
         if self._child is not None and self.running:
             self._child.send_signal(by)
+
+    def leave(self) -> None:
+        """Forget the process, which goes on without us; for one that holds a lock."""
+        if self._child is not None:
+            # Popen warns of children that were never waited for, which is what we want here.
+            self._child.returncode = 0
+            self._child = None
 
     def stop(self, *, by: signal.Signals = signal.SIGTERM, seconds: float = 20) -> None:
         """End the process politely, by force after `seconds`; ending it twice does no harm."""
@@ -125,6 +136,24 @@ class Process:
             os.killpg(self._child.pid, signal.SIGKILL)
         self._child.wait()
         self._child = None
+
+
+@contextlib.contextmanager
+def _held(lock: Path | None) -> Iterator[tuple[int, ...]]:
+    """An open, locked descriptor of `lock`: whoever inherits it holds the lock until it ends."""
+    if lock is None:
+        yield ()
+        return
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.truncate(descriptor, 0)
+        yield (descriptor,)
+    except BlockingIOError:
+        message = f"{lock} is held: the server is already running."
+        raise RigError(message) from None
+    finally:
+        os.close(descriptor)
 
 
 def _group_of(user: str | None) -> int | None:

@@ -17,6 +17,7 @@ from attrs import frozen
 from synapse_groupreg.rig.accounts import register
 from synapse_groupreg.rig.database import Database
 from synapse_groupreg.rig.homeserver_yaml import HomeserverFiles
+from synapse_groupreg.rig.local import request
 from synapse_groupreg.rig.process import Process, RigError
 
 SAMPLE_PASSWORD = "of no worth outside this machine"  # noqa: S105 - of loopback servers only
@@ -34,10 +35,19 @@ class Member:
     port: int
 
     @classmethod
-    def of(cls, name: str, program: str, arguments: Sequence[str], *, folder: Path, port: int) -> Self:
+    def of(
+        cls,
+        name: str,
+        program: str,
+        arguments: Sequence[str],
+        *,
+        folder: Path,
+        port: int,
+        lock: Path | None = None,
+    ) -> Self:
         """The process `name` that runs the Python module `program`, not yet started."""
         command = [sys.executable, "-m", program, *arguments]
-        return cls(Process(f"Synapse ({name})", command, log=folder / f"{name}.log"), port)
+        return cls(Process(f"Synapse ({name})", command, log=folder / f"{name}.log", lock=lock), port)
 
     @property
     def url(self) -> str:
@@ -165,6 +175,6 @@ def require_synapse() -> None:
 def healthy(url: str) -> bool:
     """Whether a Synapse process serves clients at `url`."""
     try:
-        return requests.get(f"{url}/health", timeout=2).ok
+        return request("GET", f"{url}/health", seconds=2).ok
     except requests.RequestException:
         return False

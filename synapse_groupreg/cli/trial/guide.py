@@ -109,7 +109,7 @@ def _standing(name: str) -> str:
 def _curl(trial: Trial, name: str, where: str, body: str) -> str:
     token = shlex.quote(f"@{_short(trial.folder / 'auth' / name)}")
     url = shlex.quote(f"{trial.url}/_matrix/client/v3/{where}")
-    return f"curl -X POST -H {token} {url} -d {shlex.quote(body)}"
+    return f"curl -s -w '\\n' -X POST -H {token} {url} -d {shlex.quote(body)}"
 
 
 def _groupreg(trial: Trial) -> str:

@@ -97,7 +97,7 @@ def _log_in(trial: Trial, name: str) -> None:
         return
     known = name in trial.passwords
     # Noted before it is used, so that no account is ever made with a password that got lost.
-    password = trial.passwords.setdefault(name, secrets.token_urlsafe(9))
+    password = trial.passwords.setdefault(name, secrets.token_hex(6))
     trial.save()
     token = _token(trial, name) if known else None
     trial.tokens[name] = token or register(

@@ -8,7 +8,7 @@ placeholders, which a test holds.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import functools
 import re
 import tomllib
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 LANGUAGES: tuple[str, ...] = ("en", "zh-CN", "ko")
 """What the texts exist in, by BCP 47 tags as they stand in `lang` attributes."""
 
-# Traditional Chinese (zh-TW, zh-HK, zh-Hant) falls under zh-CN: another script, but the same written language, which its
-# readers read far better than a default that they may not know at all.
+# Traditional Chinese (zh-TW, zh-HK, zh-Hant) falls under zh-CN: another script, but the same written language, which
+# its readers read far better than a default that they may not know at all.
 _NEAREST = {"en": "en", "zh": "zh-CN", "cmn": "zh-CN", "ko": "ko"}
 _LONGEST_WISH = 1000
 """Characters of an Accept-Language header that are looked at; a browser's has fewer than 100."""
@@ -32,7 +32,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
 def best_language(wanted: str | None, default: str) -> str:
-    """The language of ours nearest to an Accept-Language header or to a pusher's `lang`; the default if none is near."""
+    """The language nearest to an Accept-Language header or a pusher's `lang`; the default if none of ours is near."""
     best, weight = default, 0.0
     for tag, quality in _wishes((wanted or "")[:_LONGEST_WISH]):
         language = _NEAREST.get(tag.partition("-")[0])
@@ -61,7 +61,7 @@ def codes() -> tuple[str, ...]:
 
 def moment(ms: int, language: str) -> str:
     """A date with its time in UTC, to the minute; the zone of who reads it is not known here."""
-    when = datetime.datetime.fromtimestamp(min(ms, _LAST_MS) / 1000, tz=datetime.UTC)
+    when = dt.datetime.fromtimestamp(min(ms, _LAST_MS) / 1000, tz=dt.UTC)
     month = sentences("format.months", language)[when.month - 1]
     return text("format.datetime", language, year=when.year, month=month, day=when.day, time=f"{when:%H:%M}")
 
@@ -69,7 +69,7 @@ def moment(ms: int, language: str) -> str:
 def refusal(code: str, language: str, *, info: str, **facts: object) -> str:
     """The text of a refusal: why, for what reason and until when if that is known, what helps, and the link `info`.
 
-    Facts are those of the violation; `attempt` (the attempt's name) and `scope` choose a closer sentence where one exists.
+    Facts are those of the violation. `attempt` (its name) and `scope` choose a closer sentence where one exists.
     """
     words = facts | {key: text(f"assurance.{facts[key]}", language) for key in ("required", "have") if key in facts}
     parts = [text(_nearest(f"refusal.{code}.why", language, facts), language, **words)]
@@ -88,7 +88,10 @@ def _nearest(key: str, language: str, facts: Mapping[str, object]) -> str:
     table = _load(language)
     if key in table:
         return key
-    named = ["invitee" if facts.get("invitee") else "", *(facts.get(fact, "") for fact in ("attempt", "scope", "required"))]
+    named = [
+        "invitee" if facts.get("invitee") else "",
+        *(facts.get(fact, "") for fact in ("attempt", "scope", "required")),
+    ]
     variants = (f"{key}.{word}" for word in named)
     return next((variant for variant in variants if variant in table), f"{key}.otherwise")
 
@@ -119,7 +122,7 @@ def _load(language: str) -> dict[str, str]:
     return dict(_flat("", tomllib.loads(content)))
 
 
-def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - what TOML may hold
+def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield path, value
         return

@@ -67,7 +67,7 @@ def test_chinese_uses_full_width_punctuation() -> None:
 
 def test_korean_has_no_particle_that_would_have_to_agree_with_a_value() -> None:
     for key, sentence in catalogue("ko").items():
-        assert not re.search(r"\}[’)]?(은|는|이|가|을|를|와|과|로|으로)[\s.,]", sentence), key
+        assert not re.search(r"\}[\u2019)]?(은|는|이|가|을|를|와|과|로|으로)[\s.,]", sentence), key
 
 
 def test_every_code_of_the_rules_has_texts() -> None:

@@ -18,9 +18,18 @@ UNTIL_MS = 1_798_713_000_000  # 31 December 2026, 10:30 UTC
 LONGEST = 240
 
 ASSURANCES = [level.name for level in Assurance]
-QUOTA_FACTS: list[dict[str, object]] = [{"used": 1_000_000, "limit": 999_999, "attempt": name} for name in ("join", "found")]
+QUOTA_FACTS: list[dict[str, object]] = [
+    {"used": 1_000_000, "limit": 999_999, "attempt": name} for name in ("join", "found")
+]
 MEASURE_FACTS: list[dict[str, object]] = [
-    {"reason": "", "case": 123_456, "until_ms": until, "attempt": attempt, "scope": scope, "server": "matrix.example.org"}
+    {
+        "reason": "",
+        "case": 123_456,
+        "until_ms": until,
+        "attempt": attempt,
+        "scope": scope,
+        "server": "matrix.example.org",
+    }
     for until, attempt, scope in itertools.product((None, UNTIL_MS), ("send", "log-in"), ("groups", "account"))
 ]
 FACTS: dict[str, list[dict[str, object]]] = {
@@ -108,7 +117,11 @@ def test_an_unknown_code_is_a_mistake() -> None:
 
 @pytest.mark.parametrize(
     ("language", "shown"),
-    [("en", "31 December 2026 at 10:30 UTC"), ("zh-CN", "2026 年 12 月 31 日 10:30\uff08UTC\uff09"), ("ko", "2026년 12월 31일 10:30(UTC)")],
+    [
+        ("en", "31 December 2026 at 10:30 UTC"),
+        ("zh-CN", "2026 年 12 月 31 日 10:30\uff08UTC\uff09"),
+        ("ko", "2026년 12월 31일 10:30(UTC)"),
+    ],
 )
 def test_a_moment_in_words(language: str, shown: str) -> None:
     assert texts.moment(UNTIL_MS, language) == shown
@@ -156,7 +169,8 @@ def test_what_was_tried_chooses_the_sentence(attempt: str, start: str) -> None:
 
 def test_only_contact_can_be_reached_without_staff() -> None:
     shown = {
-        level: texts.refusal("identity-required", "en", info=INFO, required=level, have="none") for level in ("contact", "in_person")
+        level: texts.refusal("identity-required", "en", info=INFO, required=level, have="none")
+        for level in ("contact", "in_person")
     }
     assert "phone number" in shown["contact"]
     assert "phone number" not in shown["in_person"]

@@ -1,0 +1,3 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The HTTP side: the REST API and the pages that anybody can read."""

@@ -1,0 +1,142 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The public page of the rules (article 5.5): what holds now, what a refusal means, what helps, how to appeal.
+
+A pure function of the live policy. The page needs no account and no script, and loads nothing from anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import jinja2
+from markupsafe import Markup
+
+from synapse_groupreg import texts
+from synapse_groupreg.policy.assurance import Assurance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.PackageLoader("synapse_groupreg.web"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    keep_trailing_newline=True,
+)
+# The style sheet is ours and holds no "</": it may stand in the page as it is.
+_CSS = resources.files(__package__).joinpath("templates", "rules.css").read_text(encoding="utf-8")
+_CSS_HASH = base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()
+
+HEADERS: dict[str, str] = {
+    # No frame-ancestors and no X-Frame-Options: clients may show the page as a room's widget, and nothing on it acts.
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{_CSS_HASH}'; base-uri 'none'; form-action 'none'"
+    ),
+    "Content-Type": "text/html; charset=utf-8",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # Staff change the rules while the server runs; whoever follows a refusal's link should not see old ones for long.
+    "Cache-Control": "public, max-age=60",
+    "Vary": "Accept-Language",
+}
+"""What goes with the page; the caller adds Content-Language."""
+
+SECTIONS = ("limits", "identity", "verify", "people", "federation", "refusals", "appeal")
+"""The page's parts, by their anchors."""
+_CODE_LIMITS = {"room-full": "members_per_room", "too-many-founded": "rooms_founded", "too-many-joined": "rooms_joined"}
+_CONTACT_SCHEMES = ("mailto:", "https://", "http://")
+
+
+@attrs.frozen
+class Need:
+    """A line of the table: to do this, that assurance is needed."""
+
+    what: str
+    assurance: str
+
+
+def render_rules(policy: Mapping[str, Any], language: str, server_name: str, *, contact: str | None = None) -> bytes:
+    """The page in one of `texts.LANGUAGES`, from what `GET policy` answers.
+
+    `contact` is where somebody can appeal who can't log in any more: a mailto: or https: address, shown as a link.
+    """
+    needs, identity = _needs(policy, language), policy["identity"]
+    page = _ENVIRONMENT.get_template("rules.html.j2").render(
+        t=functools.partial(_text, language),
+        list=functools.partial(_sentences, language),
+        gap=texts.text("format.gap", language),
+        css=Markup(_CSS),  # noqa: S704 - ours, see above
+        language=language,
+        languages=[(tag, texts.text("language.name", tag)) for tag in texts.LANGUAGES],
+        server=server_name,
+        sections=SECTIONS,
+        dry=policy["mode"] == "dry",
+        dry_codes=[code for code in texts.codes() if code in policy["dry_run"]],
+        limits={name: _limit(policy["quotas"][name], language) for name in _CODE_LIMITS.values()},
+        needs=needs,
+        any_need=any(need.assurance != _free(language) for need in needs),
+        assurances={level.name: _assurance(level, language) for level in Assurance},
+        manager_level=policy["roles"]["manager_power_level"],
+        exempt=bool(policy["exempt"]),
+        federation=policy["federation"],
+        remote_senders=identity["remote_senders"] if identity["required"]["post"] != "none" else None,
+        codes=texts.codes(),
+        code_limits=_CODE_LIMITS,
+        contact=contact if contact and contact.startswith(_CONTACT_SCHEMES) else None,
+        preset=policy.get("preset"),
+    )
+    return page.encode()
+
+
+def _needs(policy: Mapping[str, Any], language: str) -> list[Need]:
+    required = policy["identity"]["required"]
+    post, join = Assurance[required["post"]], Assurance[required["join"]]
+    # As the rule has it: who founds a group also posts in it and joins it.
+    found = max(Assurance[required["found"]], post, join)
+    fixed = (("read", Assurance.none), ("post", post), ("found", found), ("join", join))
+    needs = [_need(f"page.identity.{what}", level, language) for what, level in fixed]
+    return needs + _needs_by_size(required["members_over"], post, join, language)
+
+
+def _needs_by_size(tiers: Mapping[Any, str], post: Assurance, join: Assurance, language: str) -> list[Need]:
+    """Lines for the tiers that ask for more than posting, joining and the smaller tiers already do."""
+    needs, asked = [], Assurance.none
+    # JSON has no numbers as keys, so the policy may carry them as words.
+    for members, level in sorted((int(members), Assurance[name]) for members, name in tiers.items()):
+        acts = [act for act, below in (("join", join), ("post", post)) if level > max(below, asked)]
+        if acts:
+            key = f"page.identity.{'_and_'.join(acts)}_over"
+            needs.append(_need(key, level, language, members=f"{members:,}"))
+        asked = max(asked, level)
+    return needs
+
+
+def _need(key: str, level: Assurance, language: str, **facts: object) -> Need:
+    words = _free(language) if level is Assurance.none else _assurance(level, language)
+    return Need(texts.text(key, language, **facts), words)
+
+
+def _free(language: str) -> str:
+    return texts.text("page.identity.free", language)
+
+
+def _assurance(level: Assurance, language: str) -> str:
+    return texts.text(f"assurance.{level.name}", language)
+
+
+def _limit(value: int | None, language: str) -> str:
+    return texts.text("page.none", language) if value is None else f"{value:,}"
+
+
+def _text(language: str, key: str, /, **facts: object) -> str:
+    return texts.text(key, language, **facts)
+
+
+def _sentences(language: str, key: str, /) -> tuple[str, ...]:
+    return texts.sentences(key, language)

@@ -8,7 +8,6 @@ A command's file is imported when the command is asked for, so that `groupreg st
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from typing import TYPE_CHECKING
 
 import click
@@ -47,23 +46,18 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
 PLACES = {name: place for commands in SECTIONS.values() for name, place in commands.items()}
 
 
-def missing_files() -> set[str]:
-    """Name what a build may leave out: `up` and `down`, which need real servers, are a file of their own."""
-    return set() if importlib.util.find_spec("synapse_groupreg.cli.up") else {"up"}
-
-
 class LazyGroup(click.Group):
     """A group that imports a command's file when the command is asked for, and shows its commands by section."""
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name every command, in the order of the front page."""
-        return [name for name, place in PLACES.items() if place.partition(":")[0] not in missing_files()]
+        return list(PLACES)
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command, or answer None when there is no such name."""
-        if cmd_name not in self.list_commands(ctx):
+        if cmd_name not in PLACES:
             return None
         file, _, attribute = PLACES[cmd_name].partition(":")
         found = getattr(importlib.import_module(f"synapse_groupreg.cli.{file}"), attribute)
@@ -77,7 +71,7 @@ class LazyGroup(click.Group):
         """Write one list a section, with the first sentence of each command's help."""
         width = max(map(len, PLACES))
         for heading, names in SECTIONS.items():
-            rows = [(name.ljust(width), self._first_sentence(ctx, name)) for name in names if self.get_command(ctx, name)]
+            rows = [(name.ljust(width), self._first_sentence(ctx, name)) for name in names]
             with formatter.section(heading):
                 formatter.write_dl(rows)
 

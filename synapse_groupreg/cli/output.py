@@ -109,7 +109,8 @@ class Output:
         lined = columns is not None and self.console.is_terminal
         table = Table(box=SIMPLE_HEAD if lined else None, show_header=columns is not None, pad_edge=False)
         for index, name in enumerate(columns or [""] * len(rows[0])):
-            numbers = columns is not None and all(row[index] is None or isinstance(row[index], int) for row in rows)
+            kinds = {type(row[index]) for row in rows} - {type(None)}
+            numbers = columns is not None and kinds == {int}
             table.add_column(name, justify="right" if numbers else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(show(cell)) for cell in row))

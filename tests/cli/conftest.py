@@ -148,7 +148,9 @@ def logged_out() -> Callable[..., Result]:
 
 
 @pytest.fixture
-def groupreg(server: FakeServer, logged_out: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def groupreg(
+    server: FakeServer, logged_out: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Any:
     """`groupreg` logged in at the fake server."""
     session = tmp_path / "session.json"
     session.write_text(json.dumps({"url": server.url, "token": TOKEN, "user_id": ME}))

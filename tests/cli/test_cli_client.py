@@ -33,6 +33,7 @@ FIELDS = {"org.groupreg.fields": [{"field": "rooms_founded", "problem": "must be
 def test_matrix_errors(
     server: Any,
     groupreg: Callable[..., Result],
+    *,
     status: int,
     errcode: str,
     more: dict[str, Any],
@@ -56,7 +57,7 @@ def test_matrix_errors(
     ],
 )
 def test_answers_of_something_else(
-    server: Any, groupreg: Callable[..., Result], status: int, body: str, exit_code: int, text: str
+    server: Any, groupreg: Callable[..., Result], *, status: int, body: str, exit_code: int, text: str
 ) -> None:
     server.replies["GET status"] = server.raw(status, body)
     result = groupreg("status")
@@ -85,7 +86,9 @@ def test_an_unreachable_server(logged_out: Callable[..., Result], tmp_path: Path
     assert "check that the server runs" in result.stderr
 
 
-def test_a_token_that_cannot_be_sent_is_bad_input(server: Any, logged_out: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_token_that_cannot_be_sent_is_bad_input(
+    server: Any, logged_out: Callable[..., Result], tmp_path: Path
+) -> None:
     token = tmp_path / "token"
     token.write_text("密")
     assert logged_out("status", "--url", server.url, "--token-file", str(token)).exit_code == 2

@@ -71,14 +71,21 @@ def test_every_command_that_asks_the_server_has_json() -> None:
 
 def test_the_front_page_documents_exit_codes(logged_out: Callable[..., Result]) -> None:
     text = logged_out("--help").output
-    for line in ("0  done", "1  the server refused", "2  wrong usage", "3  not logged in", "4  the server can't be reached"):
+    for line in (
+        "0  done",
+        "1  the server refused",
+        "2  wrong usage",
+        "3  not logged in",
+        "4  the server can't be reached",
+    ):
         assert line in text
 
 
 def test_importing_the_cli_imports_neither_synapse_nor_the_commands() -> None:
     code = (
         "import sys, synapse_groupreg.cli\n"
-        "print([name for name in sys.modules if name.split('.')[0] in {'synapse', 'twisted', 'requests', 'pydantic', 'rich'}])"
+        "heavy = {'synapse', 'twisted', 'requests', 'pydantic', 'rich'}\n"
+        "print([name for name in sys.modules if name.split('.')[0] in heavy])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own
     assert done.stdout.strip() == "[]"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What people and programs read: tables, JSON, times, and nothing that a stranger's room name could do to a terminal."""
+"""What people and programs read: tables, JSON, times, and no room name of a stranger that steers the terminal."""
 
 from __future__ import annotations
 

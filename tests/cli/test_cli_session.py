@@ -55,7 +55,10 @@ def test_login_goes_to_the_default_place_and_logout_forgets_it(server: Any, logg
         "POST /_matrix/client/v3/logout": {},
         "GET policy": POLICY,
     }
-    assert logged_out("login", server.url, "@admin:fake.test", "--password-file", "-", stdin="correct horse").exit_code == 0
+    assert (
+        logged_out("login", server.url, "@admin:fake.test", "--password-file", "-", stdin="correct horse").exit_code
+        == 0
+    )
     assert logged_out("policy").exit_code == 0
     assert logged_out("logout").exit_code == 0
     assert server.sent("POST", "/_matrix/client/v3/logout")

@@ -13,7 +13,10 @@ PROJECT := --constraint constraints.txt --editable '.[synapse,servers]'
 # The first that knows dependency groups.
 NEW_PIP := 'pip>=25.1'
 
-.PHONY: help up down clean test check lint prove format constraints
+# The oldest Synapse that is supported; the module refuses to start on an older one.
+OLDEST := 1.154.0
+
+.PHONY: help up down clean test check lint prove oldest format constraints
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -42,6 +45,11 @@ lint: $(VENV)/.tools ## Look for faults without running anything
 
 prove: $(VENV)/.tools ## Run the tests with their long forms
 	@$(BIN)/python -m pytest --prove $(ARGS)
+
+oldest: $(VENV)/.tools ## Run the smoke tests on the oldest Synapse that is supported
+	@# Beside the environment, not in it: that Synapse runs with the same releases of everything else.
+	@$(PIP_INSTALL) --no-deps --upgrade --target build/oldest matrix-synapse==$(OLDEST)
+	@PYTHONPATH=$(CURDIR)/build/oldest $(BIN)/python -m pytest -m smoke $(ARGS)
 
 format: $(VENV)/.tools ## Put the code into its one form
 	$(BIN)/ruff check --fix

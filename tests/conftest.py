@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "prove: a long form that only `make prove` runs")
+    config.addinivalue_line("markers", "smoke: a story told on the oldest supported Synapse too")
     # No deadlines: a busy machine is no bug. Derandomised: a change is judged by what it changes.
     hypothesis.settings.register_profile("test", max_examples=60, deadline=None, derandomize=True)
     hypothesis.settings.register_profile("prove", max_examples=2000, deadline=None)

@@ -10,6 +10,8 @@ import requests
 
 from synapse_groupreg.rig import Database, Homeserver, RigError, WorkerHomeserver
 
+pytestmark = pytest.mark.smoke
+
 
 def whoami(url: str, token: str) -> str:
     """The account of an access token, as the process at `url` sees it."""

@@ -71,7 +71,7 @@ class HomeserverFiles:
 
     def write(self) -> None:
         """Write the files; the signing key is made once and kept."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private_yaml(self.path, self._homeserver())
         write_private_yaml(self.folder / "log.yaml", self._logging())
         key = self.folder / "signing.key"

@@ -31,6 +31,8 @@ class Attempt:
     """The same with curl."""
     change: str
     """What staff does about it."""
+    before: str | None = None
+    """What staff does first."""
 
 
 def data(trial: Trial) -> dict[str, Any]:
@@ -60,6 +62,9 @@ def show(out: Output, trial: Trial) -> None:
     out.say(f"Choose {trial.url} as the homeserver and log in with a name and password from above.")
     for number, attempt in enumerate(attempts(trial), 1):
         out.heading(f"Try {number}: {attempt.title}")
+        if attempt.before:
+            out.say("What staff does first:")
+            out.say(f"  {attempt.before}")
         out.say(attempt.in_client)
         out.say(f"  {attempt.act}")
         out.say("What staff does about it; then the same is allowed:")
@@ -92,10 +97,10 @@ def attempts(trial: Trial) -> tuple[Attempt, ...]:
         ),
         Attempt(
             "the blacklist",
-            f"Put alice on the blacklist: {groupreg} blacklist add {samples.user_id('alice')} "
-            f"--reason Advertising --basis 'article 11'. Log in as alice and write in {notices}.",
+            f"Log in as alice and write in {notices}: whom the staff has barred may not.",
             _curl(trial, "alice", send, message),
             f"{groupreg} blacklist lift {samples.user_id('alice')}",
+            before=f"{groupreg} blacklist add {samples.user_id('alice')} --reason Advertising --basis 'article 11'",
         ),
     )
 

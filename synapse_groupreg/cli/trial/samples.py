@@ -106,7 +106,7 @@ def _log_in(trial: Trial, name: str) -> None:
     trial.save()
     # In the form that curl reads with -H @FILE.
     folder = trial.folder / "auth"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     write_secret(folder / name, f"Authorization: Bearer {trial.tokens[name]}\n")
 
 

@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""`groupreg up` and `down` with a real server: what they print is tried as printed."""
+
+import json
+import os
+import shlex
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from synapse_groupreg.rig.detached import holder
+
+GROUPREG = Path(sys.executable).with_name("groupreg")
+
+
+def groupreg(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command as a person would, in `folder`."""
+    return subprocess.run([GROUPREG, *words], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+
+
+def staff(folder: Path, line: str) -> None:
+    """Run a printed `groupreg ...` line."""
+    done = groupreg(folder, *shlex.split(line)[1:])
+    assert done.returncode == 0, done.stderr
+
+
+def person(folder: Path, line: str) -> requests.Response:
+    """Do what a printed `curl ... -H @FILE URL -d BODY` line does."""
+    words = shlex.split(line)
+    header = words[words.index("-H") + 1].removeprefix("@")
+    name, _, value = (folder / header).read_text().strip().partition(": ")
+    url = next(word for word in words if word.startswith("http"))
+    return requests.post(url, headers={name: value}, data=words[words.index("-d") + 1], timeout=30)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in which `groupreg up` was called and, at the end, whatever it started is stopped."""
+    folder = tmp_path_factory.mktemp("up")
+    try:
+        done = groupreg(folder, "up", "--json")
+        assert done.returncode == 0, done.stderr
+        (folder / "printed.json").write_text(done.stdout)
+        yield folder
+    finally:
+        groupreg(folder, "down")
+
+
+@pytest.fixture
+def printed(place: Path) -> dict[str, Any]:
+    """What `groupreg up` printed."""
+    told: dict[str, Any] = json.loads((place / "printed.json").read_text())
+    return told
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(0, "room-full"), (1, "identity-required"), (2, "account-blacklisted")]
+)
+def test_each_thing_to_try_is_refused_and_then_allowed(place: Path, printed: dict[str, Any], number: int, code: str):
+    attempt = printed["try"][number]
+    if attempt["before"]:
+        assert person(place, attempt["act"]).ok
+        staff(place, attempt["before"])
+    refused = person(place, attempt["act"])
+    assert (refused.status_code, refused.json()["org.groupreg.code"]) == (403, code)
+    staff(place, attempt["change"])
+    assert person(place, attempt["act"]).ok
+
+
+def test_a_second_up_continues_with_the_same_people(place: Path, printed: dict[str, Any]):
+    assert groupreg(place, "down").stdout == "Stopped.\n"
+    began = time.monotonic()
+    again = groupreg(place, "up", "--json")
+    assert time.monotonic() - began < 10
+    assert json.loads(again.stdout) == printed
+
+
+def test_up_while_it_runs_says_the_same_at_once(place: Path, printed: dict[str, Any]):
+    assert json.loads(groupreg(place, "up", "--json").stdout) == printed
+
+
+def test_up_for_people_names_address_and_accounts(place: Path, printed: dict[str, Any]):
+    text = groupreg(place, "up").stdout
+    assert printed["url"] in text
+    assert all(account["password"] in text for account in printed["accounts"])
+
+
+def test_no_secret_is_readable_by_others(place: Path):
+    secret = [path for path in (place / "data").rglob("*") if path.suffix in {".json", ".yaml", ".key"}]
+    secret += list((place / "data" / "auth").iterdir())
+    assert secret
+    assert [path for path in secret if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+
+
+def test_another_port_while_it_runs_is_refused(place: Path):
+    done = groupreg(place, "up", "--port", "1")
+    assert done.returncode == 1
+    assert "already runs" in done.stderr
+
+
+def test_postgres_for_data_in_sqlite_is_refused(place: Path):
+    done = groupreg(place, "up", "--postgres")
+    assert done.returncode == 2
+    assert "keeps its data in SQLite" in done.stderr
+
+
+def test_postgres_holds_the_data_over_a_stop():
+    # Not below pytest's folder, which is closed to the account that PostgreSQL runs as under root.
+    with tempfile.TemporaryDirectory(prefix="groupreg-up-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        try:
+            told = json.loads(groupreg(folder, "up", "--postgres", "--json").stdout)
+            assert told["database"] == "postgres"
+            groupreg(folder, "down")
+            assert json.loads(groupreg(folder, "up", "--json").stdout) == told
+        finally:
+            assert groupreg(folder, "down").stdout == "Stopped.\n"
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path):
+    (tmp_path / "thesis.txt").write_text("unfinished")
+    done = groupreg(tmp_path, "up", "--data", ".")
+    assert done.returncode == 2
+    assert "holds files of something else" in done.stderr
+    assert os.listdir(tmp_path) == ["thesis.txt"]
+
+
+def test_a_taken_port_is_told(tmp_path: Path, place: Path, printed: dict[str, Any]):
+    port = printed["url"].rpartition(":")[2]
+    done = groupreg(tmp_path, "up", "--port", port)
+    assert done.returncode == 1
+    assert f"Port {port} is taken" in done.stderr
+    assert holder(tmp_path / "data" / "synapse.lock") is None
+
+
+def test_down_where_nothing_runs_is_no_failure(tmp_path: Path):
+    done = groupreg(tmp_path, "down")
+    assert (done.returncode, done.stdout) == (0, "No server of data runs.\n")

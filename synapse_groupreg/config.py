@@ -35,6 +35,7 @@ Code = Literal[
     "room-blacklisted",
     "server-blacklisted",
     "room-replaced",
+    "federation-closed",
 ]
 CODES: tuple[str, ...] = get_args(Code)
 

@@ -9,17 +9,17 @@ it into the tables here, and give its code a text in each language.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from synapse_groupreg.policy import blacklist, groups, identity, quotas
+from synapse_groupreg.policy import blacklist, federation, groups, identity, quotas
 from synapse_groupreg.policy.types import Attempt, Found, Invite, Join, LogIn, Manage, Send, Verdict, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from synapse_groupreg.config import GroupRegConfig
 
-Rule = Any if not TYPE_CHECKING else Callable[[Any, GroupRegConfig], Violation | None]
+Rule = Callable[[Any, "GroupRegConfig"], Violation | None]
+
 
 SEND: tuple[Rule, ...] = (
     blacklist.account,  # 11.3
@@ -51,6 +51,7 @@ FOUND: tuple[Rule, ...] = (
     blacklist.room,  # 11.3
     blacklist.invitee,  # 11.3
     groups.not_replaced,  # 8.1
+    federation.guests_are_local,  # 8.1
     identity.to_found,  # 6.2, 8.4
     quotas.members_per_room,  # 8.1
     quotas.rooms_founded,  # 8.1

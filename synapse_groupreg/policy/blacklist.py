@@ -33,6 +33,7 @@ class AccountBlacklisted(Blacklisted):
     """The account, or the person behind it, is on the blacklist."""
 
     code: ClassVar[str] = "account-blacklisted"
+    scope: Scope
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +63,9 @@ def account(attempt: Attempt, _config: GroupRegConfig) -> Violation | None:
     """Refuse a barred account or person: everything, or what has to do with groups, as the entry's scope says."""
     for measure in _barring(attempt.actor.measures, SubjectKind.account, SubjectKind.person):
         if measure.scope is Scope.account or _about_a_group(attempt):
-            return AccountBlacklisted(reason=measure.reason, case=measure.id, until_ms=measure.until_ms)
+            return AccountBlacklisted(
+                reason=measure.reason, case=measure.id, until_ms=measure.until_ms, scope=measure.scope
+            )
     return None
 
 

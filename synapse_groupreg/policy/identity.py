@@ -61,6 +61,11 @@ def smallest_tier(config: GroupRegConfig) -> int | None:
     return min(config.identity.required.members_over, default=None)
 
 
+def tier(config: GroupRegConfig, members: int) -> int:
+    """The highest tier of `members_over` that a number of members is above; 0 below all of them."""
+    return max((over for over in config.identity.required.members_over if members > over), default=0)
+
+
 def _for_size(room: Room | None, config: GroupRegConfig) -> Assurance:
     if room is None or room.kind is not RoomKind.group:
         return Assurance.none

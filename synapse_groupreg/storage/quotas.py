@@ -26,6 +26,11 @@ UPGRADE = "upgrade:"
 CONVERSION = "conversion:"
 """Prefix of the holder of a place that a direct chat takes when it becomes a group."""
 
+SUCCESSOR = "successor"
+"""Not a quota of places: an upgrade under way."""
+SUCCESSOR_MS = 3_600_000
+_UPGRADE_TAKES_MS = 10_000
+
 
 def room_subject(room_id: str) -> str:
     """The subject whose places are the members of a room."""
@@ -83,6 +88,20 @@ def release(txn: Transaction, subject: str, quota: str, holder: str) -> None:
     txn.execute(
         "DELETE FROM groupreg_reservations WHERE subject = ? AND quota = ? AND holder = ?", (subject, quota, holder)
     )
+
+
+def expect_successor(txn: Transaction, old_room: str, now_ms: int) -> None:
+    """Remember that an upgrade by its founder began, so that upkeep closes the old room once it is done."""
+    reserve(txn, room_subject(old_room), SUCCESSOR, "", now_ms + SUCCESSOR_MS)
+
+
+def expected_successors(txn: Transaction, now_ms: int) -> list[str]:
+    """The rooms whose upgrade began long enough ago to be done: Synapse still writes to the old room meanwhile."""
+    txn.execute(
+        "SELECT subject FROM groupreg_reservations WHERE quota = ? AND expires_ms > ? AND expires_ms <= ?",
+        (SUCCESSOR, now_ms, now_ms + SUCCESSOR_MS - _UPGRADE_TAKES_MS),
+    )
+    return [str(row[0]).removeprefix("room:") for row in txn.fetchall()]
 
 
 def forget_expired(txn: Transaction, now_ms: int) -> None:

@@ -63,13 +63,15 @@ def ensure(txn: Transaction, room_id: str) -> RoomRow | None:
     made = state.create(txn, room_id)
     if made is None:
         return row
-    kind = _kind(txn, room_id, made)
+    kind = _kind(txn, room_id, made, at_first=row is None)
     if row is None:
         row = RoomRow(room_id=room_id, kind=kind, founder=made.creator)
         txn.execute(
             "INSERT INTO groupreg_rooms (room_id, kind, founder) VALUES (?, ?, ?) ON CONFLICT (room_id) DO NOTHING",
             (room_id, kind.value, made.creator),
         )
+        if made.founded_as is None and made.predecessor is not None:
+            _inherit_cap(txn, made.predecessor, room_id, made.creator)
     elif kind is not row.kind:
         txn.execute("UPDATE groupreg_rooms SET kind = ? WHERE room_id = ?", (kind.value, room_id))
     return attrs.evolve(row, kind=kind)
@@ -117,14 +119,45 @@ def unseen(txn: Transaction, after: str, limit: int) -> list[str]:
     return [str(row[0]) for row in txn.fetchall()]
 
 
-def _kind(txn: Transaction, room_id: str, made: state.Create) -> RoomKind:
+def page(txn: Transaction, search: str | None, start: int, limit: int) -> tuple[list[RoomRow], int]:
+    """Rooms with a row, by id, and how many there are; `search` is a part of the name or the id."""
+    where, values = "1 = 1", []
+    if search:
+        where = (
+            "(room_id LIKE ? ESCAPE '!' OR room_id IN"
+            " (SELECT room_id FROM room_stats_state WHERE lower(name) LIKE ? ESCAPE '!'))"
+        )
+        escaped = search.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        values = [f"%{escaped}%", f"%{escaped.lower()}%"]
+    txn.execute(f"SELECT count(*) FROM groupreg_rooms WHERE {where}", values)  # noqa: S608 - one of two constants
+    total = int(txn.fetchone()[0])
+    txn.execute(
+        f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE {where} ORDER BY room_id LIMIT ? OFFSET ?",  # noqa: S608 - constants
+        (*values, limit, start),
+    )
+    return [_row(row) for row in txn.fetchall()], total
+
+
+def _kind(txn: Transaction, room_id: str, made: state.Create, *, at_first: bool) -> RoomKind:
     before = made.predecessor
     if made.founded_as is None and before is not None and server_of(made.creator):
         # Upgrades carry no founding mark: a small group must not turn into a direct chat, and free a place, by upgrading.
         row = ensure(txn, before) if before != room_id else None
         if row is not None and row.kind is RoomKind.group:
             return RoomKind.group
-    return kind_of(state.shape(txn, room_id, made))
+    return kind_of(state.shape(txn, room_id, made, at_first=at_first))
+
+
+def _inherit_cap(txn: Transaction, old: str, new: str, creator: str) -> None:
+    """Carry the cap of an upgraded group over to the successor that its founder made."""
+    row = get(txn, old)
+    if row is not None and row.founder == creator:
+        txn.execute(
+            "INSERT INTO groupreg_limits (subject, quota, value)"
+            " SELECT ?, quota, value FROM groupreg_limits WHERE subject = ?"
+            " ON CONFLICT (subject, quota) DO NOTHING",
+            (f"room:{new}", f"room:{old}"),
+        )
 
 
 def _row(row: tuple[Any, ...]) -> RoomRow:

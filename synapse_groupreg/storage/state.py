@@ -46,6 +46,12 @@ def content(txn: Transaction, room_id: str, event_type: str, state_key: str = ""
     return None if row is None else json.loads(row[0])["content"]
 
 
+def name(txn: Transaction, room_id: str) -> str | None:
+    """The name that people gave a room."""
+    found = (content(txn, room_id, "m.room.name") or {}).get("name")
+    return found if isinstance(found, str) and found else None
+
+
 def create(txn: Transaction, room_id: str) -> Create | None:
     """The create event of a room that this server is in."""
     txn.execute(_CONTENT, (room_id, "m.room.create", ""))
@@ -66,6 +72,12 @@ def members(txn: Transaction, room_id: str) -> int:
     return int(txn.fetchone()[0])
 
 
+def maybe_larger_than(txn: Transaction, members: int) -> set[str]:
+    """Rooms that may have more members: from Synapse's statistics, which lag, so recount them."""
+    txn.execute("SELECT room_id FROM room_stats_current WHERE joined_members > ?", (members,))
+    return {str(row[0]) for row in txn.fetchall()}
+
+
 def joined(txn: Transaction, room_id: str, limit: int = 100_000) -> list[str]:
     """Who is joined."""
     txn.execute(f"SELECT state_key {_MEMBERS} AND membership = 'join' LIMIT ?", (room_id, limit))  # noqa: S608 - constant
@@ -81,20 +93,19 @@ def people(txn: Transaction, room_id: str) -> list[str]:
     return [str(row[0]) for row in txn.fetchall()]
 
 
-def shape(txn: Transaction, room_id: str, made: Create) -> Shape:
-    """What shows whether the room is a direct chat."""
-    rule = join_rule(txn, room_id)
-    txn.execute(
-        "SELECT 1 FROM room_aliases WHERE room_id = ? UNION ALL"
-        " SELECT 1 FROM rooms WHERE room_id = ? AND is_public LIMIT 1",
-        (room_id, room_id),
-    )
-    return Shape(
-        space=made.space,
-        people=len(people(txn, room_id)),
-        open=rule not in ("invite", "private") or txn.fetchone() is not None,
-        founded_as=made.founded_as,
-    )
+def shape(txn: Transaction, room_id: str, made: Create, *, at_first: bool) -> Shape:
+    """What shows whether the room is a direct chat.
+
+    An alias counts only when a room from before the module is looked at first: Synapse doesn't say for which room an
+    alias is made, so one made later could not be refused, and who uses it is stopped at the door anyway.
+    """
+    opened = join_rule(txn, room_id) not in ("invite", "private")
+    txn.execute("SELECT 1 FROM rooms WHERE room_id = ? AND is_public", (room_id,))
+    opened = opened or txn.fetchone() is not None
+    if at_first and made.founded_as is None:
+        txn.execute("SELECT 1 FROM room_aliases WHERE room_id = ? LIMIT 1", (room_id,))
+        opened = opened or txn.fetchone() is not None
+    return Shape(space=made.space, people=len(people(txn, room_id)), open=opened, founded_as=made.founded_as)
 
 
 def join_rule(txn: Transaction, room_id: str) -> str:

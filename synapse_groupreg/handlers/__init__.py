@@ -1,0 +1,35 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Use cases, one a file: the only code that knows both the rules and the storage.
+
+`Homeserver` is the port to Synapse; `homeserver/compat.py` implements it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+
+class Homeserver(Protocol):
+    """What the use cases ask of Synapse."""
+
+    server_name: str
+    public_baseurl: str
+
+    def now_ms(self) -> int:
+        """The time, in milliseconds since the epoch."""
+
+    def is_mine(self, identifier: str) -> bool:
+        """Whether a Matrix id belongs to this server."""
+
+    async def is_admin(self, user_id: str) -> bool:
+        """Whether an account of this server is a server admin; from Synapse's cache."""
+
+    async def poke(self) -> None:
+        """Tell every process that there is a new version of what they keep in memory."""
+
+    async def wait(self, deferred: Deferred[None]) -> None:
+        """Wait without losing Synapse's logging context."""

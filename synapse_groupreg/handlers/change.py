@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What an action changes, and the setting in which it does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from synapse_groupreg.storage.changes import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from synapse_groupreg.config import GroupRegConfig
+    from synapse_groupreg.policy.actions import Staff
+
+Facts = dict[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class Setting:
+    """Who acts, when, under which rules, on which server."""
+
+    staff: Staff
+    now_ms: int
+    config: GroupRegConfig
+    server_name: str
+    new_id: Callable[[], str]
+    """Makes a random identifier of 128 bits."""
+
+    def is_mine(self, identifier: str) -> bool:
+        """Whether a Matrix id belongs to this server."""
+        return identifier.partition(":")[2] == self.server_name
+
+
+@attrs.frozen(kw_only=True)
+class Change:
+    """What an action did: as journalled, and as answered to whoever did it."""
+
+    subject: str
+    before: Facts | None
+    after: Facts | None
+    touched: frozenset[Subject] = frozenset()
+    id: int | None = None
+    dry_run: bool = False
+    facts: Facts = attrs.field(factory=dict)
+    """Further figures for the answer."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is different now."""
+        return self.before != self.after

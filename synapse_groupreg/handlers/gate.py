@@ -1,0 +1,221 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The gate: facts, verdict, place, record of a refusal. Everything that somebody tries comes through here.
+
+What memory says is judged first, with the strictest guess about what it doesn't know; a warm, allowed send ends there,
+without SQL. Only where a rule objects is there a closer look, and only a refusal is written down.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+
+from synapse_groupreg.handlers import places
+from synapse_groupreg.policy import judge
+from synapse_groupreg.policy.types import (
+    Account,
+    Attempt,
+    Found,
+    Invite,
+    Join,
+    LogIn,
+    Manage,
+    Room,
+    RoomKind,
+    Send,
+    Verdict,
+    Violation,
+)
+from synapse_groupreg.storage import rooms, state
+from synapse_groupreg.storage.refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from synapse_groupreg.config import GroupRegConfig
+    from synapse_groupreg.handlers import Homeserver
+    from synapse_groupreg.handlers.journal import RefusalJournal
+    from synapse_groupreg.handlers.people import People
+    from synapse_groupreg.handlers.snapshot import Snapshot
+    from synapse_groupreg.storage.database import Database, Transaction
+
+A = TypeVar("A", Send, Join, Invite, Found, Manage)
+
+
+@attrs.frozen
+class Answer:
+    """What Synapse is told: go on, refuse for this reason, or refuse as Synapse itself would a moment later."""
+
+    violation: Violation | None = None
+    attempt: str = ""
+    """The name of what was tried, for the wording."""
+    not_welcome: bool = False
+
+
+GO_ON = Answer()
+
+
+class Gate:
+    """Judges attempts for one process."""
+
+    def __init__(
+        self,
+        *,
+        config: GroupRegConfig,
+        database: Database,
+        homeserver: Homeserver,
+        snapshot: Snapshot,
+        people: People,
+        journal: RefusalJournal,
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._homeserver = homeserver
+        self._snapshot = snapshot
+        self._people = people
+        self._journal = journal
+
+    async def send(self, user_id: str, room_id: str, *, retracts_own: Callable[[], Awaitable[bool]] | None = None) -> Answer:
+        """Judge an event. `retracts_own` is asked only if something depends on it."""
+        attempt = Send(actor=self._people.account(user_id), room=self._room(room_id))
+        if judge(attempt, self._config).allowed:
+            return GO_ON
+        own = retracts_own is not None and await retracts_own()
+        return await self._conclude(await self._closer(attrs.evolve(attempt, retracts_own=own)))
+
+    async def open_up(self, user_id: str, room_id: str) -> Answer:
+        """Judge an act that lets others find or enter a room: alias, directory, join rule."""
+        answer = await self.manage(user_id, room_id)
+        if answer is not GO_ON:
+            return answer
+        attempt = Manage(actor=self._people.account(user_id), room=self._room(room_id))
+        return await self._settle(attempt, await self._database.run("groupreg_open", places.open_up, self._taker(), room_id))
+
+    async def join(self, user_id: str, room_id: str, *, invited: bool) -> Answer:
+        """Judge a join and take its places."""
+        attempt = Join(actor=self._people.account(user_id), room=self._room(room_id))
+        if not judge(attempt, self._config).allowed:
+            attempt = await self._closer(attempt)
+            if self._refuses(attempt):  # without counting anything
+                member = await self._database.run("groupreg_member", state.membership, room_id, user_id) == "join"
+                return GO_ON if member else await self._conclude(attempt)
+        if attempt.actor.exempt:
+            return await self._conclude(attempt)
+        outcome = await self._database.run("groupreg_join", places.join, self._taker(), attempt, invited=invited)
+        return await self._settle(attempt, outcome)
+
+    async def knock(self, user_id: str, room_id: str) -> Answer:
+        """Judge the wish to join; it takes no place."""
+        return await self._weigh(Join(actor=self._people.account(user_id), room=self._room(room_id)))
+
+    async def invite(self, user_id: str, room_id: str, invitee: str | None) -> Answer:
+        """Judge an invite; the invitee is None where only an e-mail address or telephone number is known."""
+        actor = self._people.account(user_id)
+        guest = self._people.account(invitee) if invitee is not None else Account(user_id="", local=False)
+        attempt = Invite(actor=actor, room=self._room(room_id), invitee=guest)
+        answer = await self._weigh(attempt)
+        if answer is not GO_ON:
+            return answer
+        outcome = await self._database.run("groupreg_invite", places.invite, self._taker(), room_id, guest.user_id)
+        return await self._settle(attempt, outcome)
+
+    async def found(self, user_id: str, *, kind: RoomKind, invitees: Sequence[str], invites: int, holder: str) -> Answer:
+        """Judge the founding of a room and take its places. `holder` names the room before it has an id."""
+        guests = tuple(self._people.account(one) for one in invitees)
+        with_staff = kind is RoomKind.direct and await self._people.is_staff(invitees[0])
+        actor = await self._people.closer(self._people.account(user_id))
+        attempt = Found(actor=actor, kind=kind, invitees=guests, with_staff=with_staff)
+        if kind is not RoomKind.group or actor.exempt or self._refuses(attempt):
+            return await self._conclude(attempt)
+        outcome = await self._database.run(
+            "groupreg_found", places.found, self._taker(), attempt, holder=holder, invites=invites
+        )
+        return await self._settle(attempt, outcome)
+
+    async def upgrade(self, user_id: str, old_room: str) -> Answer:
+        """Judge the upgrade of a room."""
+        actor = await self._people.closer(self._people.account(user_id))
+        attempt = Found(actor=actor, replaces=self._room(old_room))
+        outcome = await self._database.run("groupreg_upgrade", places.upgrade, self._taker(), attempt, old_room)
+        return await self._settle(attempt, outcome)
+
+    async def manage(self, user_id: str, room_id: str | None) -> Answer:
+        """Judge a kick, ban, alias, upload, profile change or the like."""
+        room = self._room(room_id) if room_id is not None else None
+        return await self._weigh(Manage(actor=self._people.account(user_id), room=room))
+
+    async def log_in(self, user_id: str) -> Answer:
+        """Judge a login, a registration under this name, or the use of a token."""
+        attempt = LogIn(actor=self._people.account(user_id))
+        return GO_ON if judge(attempt, self._config).allowed else await self._conclude(attempt)
+
+    def _room(self, room_id: str) -> Room:
+        return self._snapshot.room(room_id, self._homeserver.now_ms())
+
+    def _taker(self) -> places.Taker:
+        return places.Taker(
+            config=self._config,
+            dialect=self._database.dialect,
+            mode=self._snapshot.mode,
+            now_ms=self._homeserver.now_ms(),
+            account=self._people.account,
+        )
+
+    async def _weigh(self, attempt: A) -> Answer:
+        if judge(attempt, self._config).allowed:
+            return GO_ON
+        return await self._conclude(await self._closer(attempt))
+
+    async def _closer(self, attempt: A) -> A:
+        """The attempt with what memory doesn't hold: server admins, kinds of rooms, who sits in a direct chat."""
+        attempt = attrs.evolve(attempt, actor=await self._people.closer(attempt.actor))
+        room = None if isinstance(attempt, Found) else attempt.room
+        if room is None:
+            return attempt
+        kind, people = await self._database.run("groupreg_room", _look_at, room.room_id)
+        others = [one for one in people if one != attempt.actor.user_id]
+        with_staff = kind is RoomKind.direct and any([await self._people.is_staff(one) for one in others])
+        return attrs.evolve(attempt, room=attrs.evolve(room, kind=kind, with_staff=with_staff))
+
+    async def _settle(self, attempt: Attempt, outcome: places.Outcome) -> Answer:
+        if outcome.published:
+            await self._homeserver.poke()
+        if outcome.not_welcome:
+            return Answer(not_welcome=True) if self._snapshot.mode == "enforce" else GO_ON
+        return GO_ON if outcome.verdict.allowed else await self._answer(attempt, outcome.verdict)
+
+    def _refuses(self, attempt: Attempt) -> bool:
+        return bool(judge(attempt, self._config).refusing(self._snapshot.mode, self._config.dry_run))
+
+    async def _conclude(self, attempt: Attempt) -> Answer:
+        return await self._answer(attempt, judge(attempt, self._config))
+
+    async def _answer(self, attempt: Attempt, verdict: Verdict) -> Answer:
+        if verdict.allowed:
+            return GO_ON
+        refusing = verdict.refusing(self._snapshot.mode, self._config.dry_run)
+        now_ms = self._homeserver.now_ms()
+        room = None if isinstance(attempt, LogIn | Found) else attempt.room
+        await self._journal.record(
+            [
+                Refusal(
+                    ts_ms=now_ms,
+                    account=attempt.actor.user_id,
+                    code=violation.code,
+                    attempt=attempt.name,
+                    room_id=None if room is None else room.room_id,
+                    dry=violation not in refusing,
+                )
+                for violation in verdict.violations
+            ]
+        )
+        return Answer(refusing[0], attempt.name) if refusing else GO_ON
+
+
+def _look_at(txn: Transaction, room_id: str) -> tuple[RoomKind, list[str]]:
+    row = rooms.ensure(txn, room_id)
+    if row is None:
+        return RoomKind.group, []
+    return row.kind, state.people(txn, room_id) if row.kind is RoomKind.direct else []

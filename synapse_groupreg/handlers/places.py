@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Taking a place: lock, count, judge and promise in one transaction (article 8.1).
+
+Each function here runs inside a transaction and may be run again after a conflict: no side effects but SQL.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from synapse_groupreg.policy import judge
+from synapse_groupreg.policy.entry import may_enter
+from synapse_groupreg.policy.groups import DIRECT_MEMBERS
+from synapse_groupreg.policy.identity import smallest_tier, tier
+from synapse_groupreg.policy.quotas import LOCAL_RESERVATION_MS, REMOTE_RESERVATION_MS
+from synapse_groupreg.policy.types import ALLOWED, Account, Found, Join, RoomKind, Use, Verdict
+from synapse_groupreg.storage import changes, quotas, rooms, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from synapse_groupreg.config import GroupRegConfig, Mode
+    from synapse_groupreg.storage.database import Dialect, Transaction
+    from synapse_groupreg.storage.rooms import RoomRow
+
+
+@attrs.frozen(kw_only=True)
+class Taker:
+    """What every taking of a place needs: the rules, the dialect, the time, and how to look at another account."""
+
+    config: GroupRegConfig
+    dialect: Dialect
+    mode: Mode
+    now_ms: int
+    account: Callable[[str], Account]
+
+    def refuses(self, verdict: Verdict) -> bool:
+        """Whether the act will be refused; in a dry run it takes its place and goes on."""
+        return bool(verdict.refusing(self.mode, self.config.dry_run))
+
+
+@attrs.frozen
+class Outcome:
+    """What came of it: a verdict, or that Synapse itself will refuse."""
+
+    verdict: Verdict = ALLOWED
+    not_welcome: bool = False
+    published: bool = False
+    """Whether processes must be told of a new version."""
+
+
+def join(txn: Transaction, taker: Taker, attempt: Join, *, invited: bool) -> Outcome:
+    """Take a member's place in a room, and one of the person's places in groups."""
+    room_id, user_id = attempt.room.room_id, attempt.actor.user_id
+    if state.membership(txn, room_id, user_id) == "join":
+        return Outcome()  # a profile change: Synapse asks about it as about a join
+    row = rooms.ensure(txn, room_id)
+    here = row is not None and not state.partial(txn, room_id)
+    if here and attempt.actor.local and not may_enter(state.entry(txn, room_id, user_id, invited=invited)):
+        return Outcome(not_welcome=True)
+    if row is not None and row.kind is not RoomKind.group:
+        outgrown = outgrow(txn, taker, row, {user_id}) if row.kind is RoomKind.direct else Outcome()
+        attempt = attrs.evolve(attempt, room=attrs.evolve(attempt.room, kind=row.kind))
+        return Outcome(judge(attempt, taker.config)) if outgrown.verdict.allowed else outgrown
+    return _join_group(txn, taker, attempt, row, ttl_ms=LOCAL_RESERVATION_MS if here else REMOTE_RESERVATION_MS)
+
+
+def _join_group(txn: Transaction, taker: Taker, attempt: Join, row: RoomRow | None, *, ttl_ms: int) -> Outcome:
+    room_id, user_id = attempt.room.room_id, attempt.actor.user_id
+    quota = taker.config.quotas
+    room_subject = quotas.room_subject(room_id)
+    subject, accounts = quotas.subject_of(txn, user_id)
+    quotas.lock(txn, taker.dialect, [room_subject, subject])
+    members = quotas.members(txn, room_id, taker.now_ms, besides=user_id, default=quota.members_per_room)
+    joined = None
+    if attempt.actor.local:
+        joined = quotas.rooms_joined(
+            txn, subject, accounts, taker.now_ms, besides=room_id, default=quota.rooms_joined
+        )
+    size = members.used + 1
+    room = attrs.evolve(attempt.room, members=size)
+    verdict = judge(attrs.evolve(attempt, room=room, members=members, joined=joined), taker.config)
+    if taker.refuses(verdict):
+        return Outcome(verdict)
+    quotas.reserve(txn, room_subject, quotas.MEMBERS, user_id, taker.now_ms + ttl_ms)
+    if attempt.actor.local:
+        quotas.reserve(txn, subject, quotas.JOINED, room_id, taker.now_ms + ttl_ms)
+    return Outcome(verdict, published=row is not None and note_size(txn, taker, row, size))
+
+
+def note_size(txn: Transaction, taker: Taker, row: RoomRow, size: int) -> bool:
+    """Remember a room's size when it passes a tier of `members_over`; whether it did."""
+    smallest = smallest_tier(taker.config)
+    if smallest is None or tier(taker.config, size) == tier(taker.config, row.members or 0):
+        return False
+    rooms.set_members(txn, row.room_id, size if size > smallest else None)
+    changes.publish(txn, {("room", row.room_id)}, taker.now_ms)
+    return True
+
+
+def outgrow(txn: Transaction, taker: Taker, row: RoomRow, arrivals: set[str] | None) -> Outcome:
+    """Let a direct chat lose its shape, by a third person or (None) by being opened: its founder needs a place.
+
+    The place is promised; when it is next counted, the room has become a group, or the act failed and the promise
+    lapses.
+    """
+    if arrivals is not None and len(arrivals.union(state.people(txn, row.room_id))) <= DIRECT_MEMBERS:
+        return Outcome()
+    founder = taker.account(row.founder)
+    if not founder.local:
+        return Outcome()
+    subject, accounts = quotas.subject_of(txn, row.founder)
+    quotas.lock(txn, taker.dialect, [subject])
+    founded = quotas.rooms_founded(txn, subject, accounts, taker.now_ms, default=taker.config.quotas.rooms_founded)
+    verdict = judge(Found(actor=founder, founded=founded), taker.config)
+    if not taker.refuses(verdict):
+        holder = quotas.CONVERSION + row.room_id
+        quotas.reserve(txn, subject, quotas.FOUNDED, holder, taker.now_ms + LOCAL_RESERVATION_MS)
+    return Outcome(verdict)
+
+
+def open_up(txn: Transaction, taker: Taker, room_id: str) -> Outcome:
+    """Give a room an alias, a place in the directory, or a join rule that lets others in."""
+    row = rooms.ensure(txn, room_id)
+    return outgrow(txn, taker, row, None) if row is not None and row.kind is RoomKind.direct else Outcome()
+
+
+def invite(txn: Transaction, taker: Taker, room_id: str, invitee: str) -> Outcome:
+    """Bring somebody into a room; only a direct chat counts invites."""
+    row = rooms.ensure(txn, room_id)
+    if row is None or row.kind is not RoomKind.direct:
+        return Outcome()
+    return outgrow(txn, taker, row, {invitee})
+
+
+def found(txn: Transaction, taker: Taker, attempt: Found, *, holder: str, invites: int) -> Outcome:
+    """Take a founder's place, and a member's place in the group to be."""
+    quota = taker.config.quotas
+    subject, accounts = quotas.subject_of(txn, attempt.actor.user_id)
+    quotas.lock(txn, taker.dialect, [subject])
+    verdict = judge(
+        attrs.evolve(
+            attempt,
+            members=Use(invites + 1, quota.members_per_room),
+            founded=quotas.rooms_founded(txn, subject, accounts, taker.now_ms, default=quota.rooms_founded),
+            joined=quotas.rooms_joined(
+                txn, subject, accounts, taker.now_ms, besides=None, default=quota.rooms_joined
+            ),
+        ),
+        taker.config,
+    )
+    if not taker.refuses(verdict):
+        for name in (quotas.FOUNDED, quotas.JOINED):
+            quotas.reserve(txn, subject, name, holder, taker.now_ms + LOCAL_RESERVATION_MS)
+    return Outcome(verdict)
+
+
+def upgrade(txn: Transaction, taker: Taker, attempt: Found, old_room: str) -> Outcome:
+    """Replace a room. The founder's own successor takes the place of the old room; anybody else's is a founding."""
+    row = rooms.ensure(txn, old_room)
+    assert attempt.replaces is not None
+    replaced = row is not None and (row.successor is not None or old_room in state.successors(txn, [old_room]))
+    attempt = attrs.evolve(
+        attempt,
+        kind=row.kind if row is not None else RoomKind.group,
+        replaces=attrs.evolve(attempt.replaces, replaced=replaced),
+    )
+    _, accounts = quotas.subject_of(txn, attempt.actor.user_id)
+    theirs = row is not None and row.founder in accounts
+    if row is not None and row.kind is RoomKind.group and not theirs:
+        return found(txn, taker, attempt, holder=quotas.UPGRADE + old_room, invites=0)
+    verdict = judge(attempt, taker.config)
+    if theirs and not taker.refuses(verdict):
+        quotas.expect_successor(txn, old_room, taker.now_ms)
+    return Outcome(verdict)

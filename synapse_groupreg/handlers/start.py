@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What happens once when the server starts, before it listens: migrations, the identity key, the mode, takeovers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synapse_groupreg.errors import CannotStart
+from synapse_groupreg.storage import acts, changes, identity, meta
+
+if TYPE_CHECKING:
+    from synapse_groupreg.config import Mode
+    from synapse_groupreg.storage.database import Transaction
+
+SERVER = "server"
+"""The author of acts that the server does by itself."""
+
+
+def prepare(txn: Transaction, mode: Mode, key_fingerprint: str, now_ms: int) -> None:
+    """Check that key and database belong together, and take over what was there before. Raises CannotStart."""
+    check_key(txn, key_fingerprint)
+    follow_configured_mode(txn, mode, now_ms)
+    take_over_contacts(txn, now_ms)
+
+
+def check_key(txn: Transaction, fingerprint: str) -> None:
+    """Refuse a key that did not digest the references in this database: nobody would be recognised any more."""
+    stored = meta.get(txn, meta.IDENTITY_KEY)
+    if stored is not None and stored != fingerprint and identity.has_persons(txn):
+        message = (
+            "the identity key in identity.keys_path is not the one that this database was made with, so persons could"
+            " not be recognised: put the original key file back (it is the same for every worker)"
+        )
+        raise CannotStart(message)
+    meta.put(txn, meta.IDENTITY_KEY, fingerprint)
+
+
+def follow_configured_mode(txn: Transaction, mode: Mode, now_ms: int) -> None:
+    """Let a mode that was edited in the configuration win over the one that staff chose before."""
+    seen, chosen = meta.get(txn, meta.CONFIGURED_MODE), meta.get(txn, meta.MODE)
+    if seen == mode:
+        return
+    meta.put(txn, meta.CONFIGURED_MODE, mode)
+    meta.drop(txn, meta.MODE)
+    acts.append(
+        txn,
+        now_ms=now_ms,
+        author=SERVER,
+        action="mode",
+        subject="mode",
+        reason="configuration",
+        before=None if seen is None else {"mode": chosen or seen},
+        after={"mode": mode},
+    )
+    changes.publish(txn, {changes.POLICY}, now_ms)
+
+
+def take_over_contacts(txn: Transaction, now_ms: int) -> None:
+    """Give `contact` once to the accounts whose e-mail address or telephone number was verified before the module."""
+    if meta.get(txn, meta.CONTACTS_TAKEN_OVER) is not None:
+        return
+    taken = identity.take_over_contacts(txn, now_ms)
+    meta.put(txn, meta.CONTACTS_TAKEN_OVER, str(now_ms))
+    if taken:
+        acts.append(
+            txn,
+            now_ms=now_ms,
+            author=SERVER,
+            action="verify",
+            subject="verified e-mail addresses and telephone numbers",
+            reason="first start",
+            before=None,
+            after={"accounts": taken, "assurance": "contact"},
+        )
+        changes.publish(txn, {changes.EVERYTHING}, now_ms)

@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What the background process does by itself, in small steps: close replaced groups, follow sizes, tidy up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synapse_groupreg.handlers.start import SERVER
+from synapse_groupreg.policy.identity import smallest_tier, tier
+from synapse_groupreg.storage import acts, changes, identity, people, quotas, rooms, state
+from synapse_groupreg.storage.facts import relatives
+
+if TYPE_CHECKING:
+    from synapse_groupreg.config import GroupRegConfig
+    from synapse_groupreg.handlers import Homeserver
+    from synapse_groupreg.storage.database import Database, Transaction
+
+_ROOMS_A_STEP = 100
+
+
+class Upkeep:
+    """Runs on one process; rivals would do no harm, since every step is a transaction that looks before it writes."""
+
+    def __init__(self, config: GroupRegConfig, database: Database, homeserver: Homeserver) -> None:
+        self._config = config
+        self._database = database
+        self._homeserver = homeserver
+        self._after = ""
+        self._surveyed = False
+
+    async def often(self) -> None:
+        """Every few seconds: close groups whose successor took over."""
+        now_ms = self._homeserver.now_ms()
+        if await self._database.run("groupreg_successors", close_replaced, now_ms):
+            await self._homeserver.poke()
+        if not self._surveyed:
+            await self._survey()
+
+    async def seldom(self) -> None:
+        """Every few minutes: sizes that shrank or grew without us, promises that lapsed, news that everybody read."""
+        now_ms = self._homeserver.now_ms()
+        if await self._database.run("groupreg_sizes", follow_sizes, self._config, now_ms):
+            await self._homeserver.poke()
+        await self._database.run("groupreg_tidy", _tidy, now_ms)
+
+    async def _survey(self) -> None:
+        """Give rooms from before the module their row, a few at a time, so that nobody's first join waits for it."""
+        self._after = await self._database.run("groupreg_survey", _give_rows, self._after)
+        self._surveyed = not self._after
+
+
+def close_replaced(txn: Transaction, now_ms: int) -> bool:
+    """Mark groups whose upgrade is done; what was decided about them goes over to the successor."""
+    expected = quotas.expected_successors(txn, now_ms)
+    closed = set()
+    for old, new in state.successors(txn, expected).items():
+        row, made = rooms.get(txn, old), state.create(txn, new)
+        if row is None or made is None or made.creator not in relatives(txn, row.founder):
+            continue
+        rooms.ensure(txn, new)
+        rooms.set_successor(txn, old, new)
+        quotas.release(txn, quotas.room_subject(old), quotas.SUCCESSOR, "")
+        acts.append(
+            txn,
+            now_ms=now_ms,
+            author=SERVER,
+            action="replace",
+            subject=old,
+            reason="upgrade",
+            before={"successor": None},
+            after={"successor": new},
+        )
+        closed.add(("room", old))
+    if closed:
+        changes.publish(txn, closed, now_ms)
+    return bool(closed)
+
+
+def follow_sizes(txn: Transaction, config: GroupRegConfig, now_ms: int) -> bool:
+    """Recount rooms that are or may be above a tier of `members_over`; whether any passed one."""
+    smallest = smallest_tier(config)
+    if smallest is None:
+        return False
+    moved = set()
+    large = {row.room_id for row in rooms.exceptional(txn) if row.members is not None}
+    for room_id in large | state.maybe_larger_than(txn, smallest):
+        row = rooms.ensure(txn, room_id)
+        if row is None:
+            continue
+        count = state.members(txn, room_id)
+        if tier(config, count) != tier(config, row.members or 0):
+            rooms.set_members(txn, room_id, count if count > smallest else None)
+            moved.add(("room", room_id))
+    if moved:
+        changes.publish(txn, moved, now_ms)
+    return bool(moved)
+
+
+def _give_rows(txn: Transaction, after: str) -> str:
+    found = rooms.unseen(txn, after, _ROOMS_A_STEP)
+    for room_id in found:
+        rooms.ensure(txn, room_id)
+    return found[-1] if found else ""
+
+
+def _tidy(txn: Transaction, now_ms: int) -> None:
+    quotas.forget_expired(txn, now_ms)
+    changes.forget(txn, now_ms)
+
+
+async def contact_changed(database: Database, homeserver: Homeserver, user_id: str) -> None:
+    """Follow an e-mail address or telephone number that Synapse verified, or that was removed."""
+    if await database.run("groupreg_contact", _note_contact, user_id, homeserver.now_ms()):
+        await homeserver.poke()
+
+
+def _note_contact(txn: Transaction, user_id: str, now_ms: int) -> bool:
+    before = identity.assurance_of(txn, user_id)
+    if people.has_threepid(txn, user_id):
+        identity.put(txn, user_id, identity.THREEPID, identity.Assurance.contact, now_ms)
+    else:
+        identity.drop(txn, user_id, identity.THREEPID)
+    after = identity.assurance_of(txn, user_id)
+    if after is before:
+        return False
+    acts.append(
+        txn,
+        now_ms=now_ms,
+        author=SERVER,
+        action="verify",
+        subject=user_id,
+        reason="verified e-mail address or telephone number",
+        before={"assurance": before.name},
+        after={"assurance": after.name},
+    )
+    changes.publish(txn, {("account", user_id)}, now_ms)
+    return True

@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What staff, and people themselves, may read about accounts and rooms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from synapse_groupreg.errors import NotFound
+from synapse_groupreg.handlers.act_blacklist import show
+from synapse_groupreg.handlers.act_staff import require_account
+from synapse_groupreg.policy.blacklist import matches, server_matches, server_of
+from synapse_groupreg.policy.measures import SubjectKind, fold
+from synapse_groupreg.policy.roles import managers
+from synapse_groupreg.policy.types import RoomKind
+from synapse_groupreg.storage import identity, measures, quotas, rooms, staff, state
+from synapse_groupreg.storage.facts import relatives
+
+if TYPE_CHECKING:
+    from synapse_groupreg.config import GroupRegConfig
+    from synapse_groupreg.policy.measures import Measure
+    from synapse_groupreg.policy.types import Use
+    from synapse_groupreg.storage.database import Transaction
+
+View = dict[str, Any]
+
+
+def account(txn: Transaction, user_id: str, config: GroupRegConfig, now_ms: int) -> View:
+    """Everything about an account but the reference of its identity. Raises NotFound."""
+    require_account(txn, user_id)
+    subject, family = quotas.subject_of(txn, user_id)
+    founded = quotas.rooms_founded(txn, subject, family, now_ms, default=config.quotas.rooms_founded)
+    joined = quotas.rooms_joined(txn, subject, family, now_ms, besides=None, default=config.quotas.rooms_joined)
+    return {
+        "user_id": user_id,
+        "assurance": identity.assurance_of(txn, user_id).name,
+        "identities": [
+            {"provider": one.provider, "assurance": one.assurance.name, "since_ms": one.since_ms}
+            for one in identity.of_account(txn, user_id)
+        ],
+        "linked_accounts": [one for one in family if one != user_id],
+        "quotas": {
+            "rooms_founded": _use(founded, quotas.override(txn, subject, quotas.FOUNDED)),
+            "rooms_joined": _use(joined, quotas.override(txn, subject, quotas.JOINED)),
+        },
+        "measures": [show(one) for one in _on_account(txn, user_id, now_ms)],
+        "roles": sorted(staff.roles(txn, user_id)),
+        "exempt": any(matches(glob, user_id) for glob in config.exempt),
+    }
+
+
+def room(txn: Transaction, room_id: str, config: GroupRegConfig, now_ms: int) -> View:
+    """Everything about a room. Raises NotFound."""
+    row, made = rooms.ensure(txn, room_id), state.create(txn, room_id)
+    if row is None or made is None:
+        message = f"This server is in no room {room_id}."
+        raise NotFound(message)
+    used = quotas.members(txn, room_id, now_ms, besides="", default=config.quotas.members_per_room)
+    levels = state.content(txn, room_id, "m.room.power_levels")
+    return {
+        "room_id": room_id,
+        "name": state.name(txn, room_id),
+        "kind": row.kind.value,
+        "room_version": made.room_version,
+        "founder": row.founder,
+        "managers": managers(
+            levels,
+            from_level=config.roles.manager_power_level,
+            founder=row.founder,
+            members=set(state.joined(txn, room_id)),
+        ),
+        "federated": made.federated,
+        "encrypted": state.content(txn, room_id, "m.room.encryption") is not None,
+        "predecessor": made.predecessor,
+        "successor": row.successor or state.successors(txn, [room_id]).get(room_id),
+        "quotas": {"members": _use(used, quotas.override(txn, quotas.room_subject(room_id), quotas.MEMBERS))},
+        "measures": [show(one) for one in _on_room(txn, room_id, now_ms)],
+    }
+
+
+def room_list(
+    txn: Transaction, config: GroupRegConfig, now_ms: int, search: str | None, start: int, limit: int
+) -> tuple[list[View], int]:
+    """Groups with their caps, by id, and how many there are; `search` is a part of the name or the id."""
+    for room_id in rooms.unseen(txn, "", limit):
+        rooms.ensure(txn, room_id)
+    found, total = rooms.page(txn, search, start, limit)
+    return [_listed(txn, row, config, now_ms) for row in found], total
+
+
+def _listed(txn: Transaction, row: rooms.RoomRow, config: GroupRegConfig, now_ms: int) -> View:
+    used = quotas.members(txn, row.room_id, now_ms, besides="", default=config.quotas.members_per_room)
+    own = quotas.override(txn, quotas.room_subject(row.room_id), quotas.MEMBERS)
+    return {
+        "room_id": row.room_id,
+        "name": state.name(txn, row.room_id),
+        "kind": row.kind.value,
+        "founder": row.founder,
+        "successor": row.successor,
+        "quotas": {"members": _use(used, own if row.kind is RoomKind.group else None)},
+    }
+
+
+def _use(use: Use, override: int | None) -> View:
+    return {"used": use.used, "limit": use.limit, "override": override}
+
+
+def _on_account(txn: Transaction, user_id: str, now_ms: int) -> tuple[Measure, ...]:
+    person = identity.person_of(txn, user_id)
+    found = measures.of_subjects(txn, SubjectKind.account, relatives(txn, user_id), now_ms)
+    found += measures.of_subjects(txn, SubjectKind.person, [person] if person else [], now_ms)
+    return fold(found, now_ms)
+
+
+def _on_room(txn: Transaction, room_id: str, now_ms: int) -> tuple[Measure, ...]:
+    found = measures.of_subjects(txn, SubjectKind.room, [room_id], now_ms)
+    servers = [one for one in measures.open_ones(txn, now_ms) if one.subject_kind is SubjectKind.server]
+    return fold([*found, *(one for one in servers if server_matches(one.subject, server_of(room_id)))], now_ms)

@@ -1,0 +1,271 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Synapse's callbacks: each translates what Synapse passes into an attempt, and nothing else.
+
+Which callback misses what is written in the comments here; `guard` fills the gaps from the request.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from synapse.module_api import NOT_SPAM
+from synapse.module_api.errors import SynapseError
+from synapse.spam_checker_api import RegistrationBehaviour
+
+from synapse_groupreg.homeserver import compat, guard
+from synapse_groupreg.policy.groups import FOUNDING, kind_at_founding
+from synapse_groupreg.policy.types import RoomKind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from synapse.events import EventBase
+    from synapse.module_api import ModuleApi
+    from synapse.types import Requester, RoomAlias, StateMap
+
+    from synapse_groupreg.config import GroupRegConfig
+    from synapse_groupreg.handlers.gate import Answer, Gate
+    from synapse_groupreg.homeserver.replies import Replies, Verdict
+
+OURS = "org.groupreg."
+"""Prefix of event types and keys that only this module writes."""
+
+
+class Callbacks:
+    """The callbacks of one process."""
+
+    def __init__(self, api: ModuleApi, config: GroupRegConfig, gate: Gate, replies: Replies) -> None:
+        self._api = api
+        self._config = config
+        self._gate = gate
+        self._replies = replies
+
+    def register(self) -> None:
+        """Hand the callbacks to Synapse."""
+        self._api.register_spam_checker_callbacks(
+            check_event_for_spam=self.check_event_for_spam,
+            user_may_join_room=self.user_may_join_room,
+            user_may_invite=self.user_may_invite,
+            federated_user_may_invite=self.federated_user_may_invite,
+            user_may_send_3pid_invite=self.user_may_send_3pid_invite,
+            user_may_create_room=self.user_may_create_room,
+            user_may_create_room_alias=self.user_may_create_room_alias,
+            user_may_publish_room=self.user_may_publish_room,
+            user_may_send_state_event=self.user_may_send_state_event,
+            check_registration_for_spam=self.check_registration_for_spam,
+            check_login_for_spam=self.check_login_for_spam,
+        )
+        self._api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
+        if self._config.membership_guard == "event_allowed":
+            self._api.register_third_party_rules_callbacks(check_event_allowed=self.check_event_allowed)
+            self._api.register_media_repository_callbacks(
+                is_user_allowed_to_upload_media_of_size=self.is_user_allowed_to_upload_media_of_size
+            )
+        self._api.register_account_validity_callbacks(is_user_expired=self.is_user_expired)
+
+    # Events. Not called for memberships, for what createRoom writes, nor for the tombstone of an upgrade.
+
+    async def check_event_for_spam(self, event: EventBase) -> Verdict:
+        """Judge an event that somebody sends, and joins that another server hands in."""
+        if not self._api.is_mine(event.sender):
+            return await self._remote_event(event)
+        if event.type.startswith(OURS):
+            return await self._replies.refuse("reserved-state", event.sender, type=event.type)
+
+        async def retracts_own() -> bool:
+            target = compat.redacted_event(event) if event.type == "m.room.redaction" else None
+            return target is not None and await compat.sender_of(self._api, target) == event.sender
+
+        verdict = await self._replies.give(
+            "send", event.sender, lambda: self._gate.send(event.sender, event.room_id, retracts_own=retracts_own)
+        )
+        if verdict == NOT_SPAM and _opens_room(event.type, event.content):
+            return await self._replies.give(
+                "manage", event.sender, lambda: self._gate.open_up(event.sender, event.room_id)
+            )
+        return verdict
+
+    async def _remote_event(self, event: EventBase) -> Verdict:
+        request = compat.current_request()
+        if event.is_state():
+            joining = event.type == "m.room.member" and event.content.get("membership") == "join"
+            if joining and request is not None and guard.joins_over_federation(request.path):
+                # Raised, the other server gets a clean 403; returned, it would believe that the join went through.
+                await self._replies.insist(
+                    "join", event.sender, lambda: self._gate.join(event.sender, event.room_id, invited=False)
+                )
+            # State that we pull from other servers is never called spam: that would tear it out of the room.
+            return NOT_SPAM
+        return await self._replies.give("send", event.sender, lambda: self._gate.send(event.sender, event.room_id))
+
+    async def user_may_send_state_event(
+        self, user_id: str, room_id: str, event_type: str, state_key: str, content: dict[str, Any]
+    ) -> Verdict:
+        """Judge what a client puts into the state by hand; Synapse drops a returned body here, so it is raised."""
+        if event_type.startswith(OURS):
+            body = await self._replies.refuse("reserved-state", user_id, type=event_type)
+            assert isinstance(body, tuple)
+            raise SynapseError(403, body[1]["error"], body[0], additional_fields=body[1])
+        if event_type != "m.room.member":
+            return NOT_SPAM  # check_event_for_spam follows
+        membership = content.get("membership")
+        if membership == "knock":
+            await self._replies.insist("join", user_id, lambda: self._gate.knock(user_id, room_id))
+        elif state_key != user_id and membership in ("leave", "ban"):
+            await self._replies.insist("manage", user_id, lambda: self._gate.manage(user_id, room_id))
+        return NOT_SPAM
+
+    async def check_event_allowed(self, event: EventBase, _state: StateMap[EventBase]) -> tuple[bool, None]:
+        """Judge kicks, bans and unbans, where the request can't tell (`membership_guard: event_allowed`)."""
+        if event.type == "m.room.member" and self._api.is_mine(event.sender):
+            membership = event.content.get("membership")
+            if membership in ("leave", "ban") and event.state_key != event.sender:
+                await self._replies.insist("manage", event.sender, lambda: self._gate.manage(event.sender, event.room_id))
+            elif membership == "knock":
+                await self._replies.insist("join", event.sender, lambda: self._gate.knock(event.sender, event.room_id))
+        return True, None
+
+    # Members.
+
+    async def user_may_join_room(self, user_id: str, room_id: str, is_invited: bool) -> Verdict:  # noqa: FBT001 - Synapse's signature
+        """Judge a local join of any kind. Server admins and the creator of a new room don't come by here."""
+        return await self._replies.give("join", user_id, lambda: self._gate.join(user_id, room_id, invited=is_invited))
+
+    async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Verdict:
+        """Judge an invite; those of a createRoom were judged with it, for it can't be taken back half-way."""
+        request = compat.current_request()
+        if request is not None and guard.founds_room(request.path):
+            return NOT_SPAM
+        return await self._replies.give("invite", inviter, lambda: self._gate.invite(inviter, room_id, invitee))
+
+    async def federated_user_may_invite(self, event: EventBase) -> Verdict:
+        """Judge an invite that another server sends to somebody here."""
+        return await self._replies.give(
+            "invite", event.sender, lambda: self._gate.invite(event.sender, event.room_id, event.state_key)
+        )
+
+    async def user_may_send_3pid_invite(self, inviter: str, _medium: str, _address: str, room_id: str) -> Verdict:
+        """Judge an invite to an e-mail address or telephone number."""
+        return await self._replies.give("invite", inviter, lambda: self._gate.invite(inviter, room_id, None))
+
+    # Rooms.
+
+    async def on_create_room(self, requester: Requester, body: dict[str, Any], _is_admin: bool) -> None:  # noqa: FBT001 - Synapse's signature
+        """Shape a room before anything of it is written: mark what it is founded as, close it to other servers."""
+        user_id = requester.user.to_string()
+        content = body.get("creation_content", {})
+        reserved = _reserved(body)
+        if reserved is not None:
+            refusal = await self._replies.refuse("reserved-state", user_id, type=reserved)
+            assert isinstance(refusal, tuple)
+            raise SynapseError(403, refusal[1]["error"], refusal[0], additional_fields=refusal[1])
+        if not isinstance(content, dict):
+            raise SynapseError(400, "creation_content must be an object", "M_BAD_JSON")
+        kind = kind_at_founding(body)
+        shaped = {**content, FOUNDING: {"id": secrets.token_hex(16), "kind": kind.value}}
+        if self._config.federation == "closed" and (kind is not RoomKind.direct or self._all_local(body)):
+            shaped["m.federate"] = False
+        body["creation_content"] = shaped
+
+    async def user_may_create_room(self, user_id: str, body: dict[str, Any]) -> Verdict:
+        """Judge the founding or the upgrade of a room; the last gate before anything of it is written."""
+        content = body.get("creation_content") or {}
+        mark = content.get(FOUNDING)
+        if mark is None:  # only an upgrade comes without on_create_room
+            return await self._replies.give("found", user_id, lambda: self._upgrade(user_id, content))
+        invitees = _strings(body.get("invite"))
+        by_address = body.get("invite_3pid")
+        invites = len(invitees) + (len(by_address) if isinstance(by_address, list) else 0)
+        return await self._replies.give(
+            "found",
+            user_id,
+            lambda: self._gate.found(
+                user_id, kind=RoomKind(mark["kind"]), invitees=invitees, invites=invites, holder=mark["id"]
+            ),
+        )
+
+    async def _upgrade(self, user_id: str, content: dict[str, Any]) -> Answer:
+        predecessor = content.get("predecessor")
+        old_room = predecessor.get("room_id") if isinstance(predecessor, dict) else None
+        if not isinstance(old_room, str):
+            message = "a room is being made neither by createRoom nor by an upgrade"
+            raise TypeError(message)
+        return await self._gate.upgrade(user_id, old_room)
+
+    async def user_may_create_room_alias(self, user_id: str, _alias: RoomAlias) -> Verdict:
+        """Judge a new alias; of which room, Synapse doesn't say."""
+        return await self._replies.give("manage", user_id, lambda: self._gate.manage(user_id, None))
+
+    async def user_may_publish_room(self, user_id: str, room_id: str) -> Verdict:
+        """Judge publishing in, or withdrawing from, the room directory."""
+        return await self._replies.give("manage", user_id, lambda: self._gate.open_up(user_id, room_id))
+
+    def _all_local(self, body: dict[str, Any]) -> bool:
+        return all(self._api.is_mine(one) for one in _strings(body.get("invite")))
+
+    # Accounts.
+
+    async def check_registration_for_spam(
+        self,
+        _email: dict[str, Any] | None,
+        username: str | None,
+        _requests: Collection[tuple[str, str]],
+        _provider: str | None = None,
+    ) -> RegistrationBehaviour:
+        """Keep names that are barred as accounts from being registered (again)."""
+        if username:
+            user_id = self._api.get_qualified_user_id(username)
+            await self._replies.insist("manage", user_id, lambda: self._gate.log_in(user_id))
+        return RegistrationBehaviour.ALLOW
+
+    async def check_login_for_spam(
+        self,
+        user_id: str,
+        _device_id: str | None,
+        _device_name: str | None,
+        _requests: Collection[tuple[str | None, str]],
+        _provider: str | None = None,
+    ) -> Verdict:
+        """Refuse logins of accounts that are barred as a whole. Not called for the login that registration implies."""
+        return await self._replies.give("manage", user_id, lambda: self._gate.log_in(user_id))
+
+    async def is_user_allowed_to_upload_media_of_size(self, user_id: str, _size: int) -> bool:
+        """Judge an upload where the request guard can't; Synapse answers with its own words."""
+        verdict = await self._replies.give("manage", user_id, lambda: self._gate.manage(user_id, None))
+        return verdict == NOT_SPAM
+
+    async def is_user_expired(self, user_id: str) -> bool | None:
+        """Not about expiry: this runs on every request of a client, and sees what no other callback does."""
+        request = compat.current_request()
+        # Pushers ask too, also while somebody else's request is served: act on the request's own account only.
+        if request is None or request.requester not in (None, user_id) or guard.always_allowed(request.path):
+            return None
+        await self._replies.insist("manage", user_id, lambda: self._gate.log_in(user_id))
+        act = guard.act_of(request.method, request.path)
+        if act is None:
+            return None
+        if act.kind == "knock":
+            room_id = act.room_id or ""
+            await self._replies.insist("join", user_id, lambda: self._gate.knock(user_id, room_id))
+        else:
+            await self._replies.insist("manage", user_id, lambda: self._gate.manage(user_id, act.room_id))
+        return None
+
+
+def _opens_room(event_type: str, content: Any) -> bool:  # noqa: ANN401 - Synapse's own content type is a mapping of anything
+    return event_type == "m.room.join_rules" and content.get("join_rule") != "invite"
+
+
+def _strings(value: object) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _reserved(body: dict[str, Any]) -> str | None:
+    """The first key or event type in a createRoom that only this module may write."""
+    content = body.get("creation_content")
+    keys = list(content) if isinstance(content, dict) else []
+    states = body.get("initial_state")
+    types = [one.get("type") for one in states if isinstance(one, dict)] if isinstance(states, list) else []
+    return next((one for one in (*keys, *types) if isinstance(one, str) and one.startswith(OURS)), None)

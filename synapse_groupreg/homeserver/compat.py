@@ -1,0 +1,220 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Every place where we touch what Synapse does not promise, checked once at start.
+
+Public is `synapse.module_api` alone. What else we need, and why: the clock and the configuration of the homeserver
+object, transactions at READ COMMITTED, a connection before Synapse listens, the request that a callback serves, and
+one event by its id.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import attrs
+from synapse.logging import context as logging_context
+from synapse.module_api import ModuleApi, cached
+from synapse.storage.database import LoggingTransaction, make_conn
+from synapse.storage.engines import PostgresEngine
+from synapse.storage.engines._base import IsolationLevel
+from synapse.util import SYNAPSE_VERSION
+
+from synapse_groupreg.errors import CannotStart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from synapse.events import EventBase
+    from twisted.internet.defer import Deferred
+
+    from synapse_groupreg.storage.database import Dialect, Transaction
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+OLDEST_SYNAPSE = (1, 160)
+NEWEST_SYNAPSE = (1, 163)
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """The client's or server's request that a callback serves. `path` is raw: still percent-encoded, no query."""
+
+    method: str
+    path: str
+    requester: str | None
+
+
+def synapse_version() -> str:
+    """Synapse's version, as it calls itself."""
+    return SYNAPSE_VERSION
+
+
+def version_tuple(version: str) -> tuple[int, int]:
+    """Major and minor number; what follows (rc1, +build) doesn't matter here."""
+    major, minor, *_ = version.split(".")
+    return int(major), int(minor)
+
+
+def check_version(version: str) -> str | None:
+    """A warning for a Synapse newer than tested. Raises CannotStart for one that is too old."""
+    found = version_tuple(version)
+    oldest, newest = ".".join(map(str, OLDEST_SYNAPSE)), ".".join(map(str, NEWEST_SYNAPSE))
+    if found < OLDEST_SYNAPSE:
+        message = f"Synapse {version} is too old for synapse_groupreg: install {oldest} or newer."
+        raise CannotStart(message)
+    if found > NEWEST_SYNAPSE:
+        return f"Synapse {version} is newer than the newest tested with this synapse_groupreg, {newest}."
+    return None
+
+
+def self_test(api: ModuleApi) -> None:
+    """Look at every private touchpoint once. Raises CannotStart with all that are missing."""
+    checks: dict[str, Callable[[], object]] = {
+        "the clock": lambda: api._hs.get_clock().time_msec(),
+        "the database engine": lambda: api._store.db_pool.engine,
+        "the database configuration": lambda: api._store.db_pool._database_config,
+        "the request of a logging context": lambda: logging_context.LoggingContext.request,
+        "the fields of a request": lambda: [
+            getattr(attrs.fields(logging_context.ContextRequest), name) for name in ("method", "url", "requester")
+        ],
+        "events by id": lambda: api._store.get_event,
+        "the signing key's path": lambda: api._hs.config.config_files,
+    }
+    missing = []
+    for name, check in checks.items():
+        try:
+            check()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the touchpoint is not what we know
+            missing.append(f"{name} ({error!r})")
+    if missing:
+        message = f"this Synapse ({SYNAPSE_VERSION}) has no longer: {'; '.join(missing)}"
+        raise CannotStart(message)
+
+
+def uses_delegated_authentication(api: ModuleApi) -> bool:
+    """Whether accounts live in the Matrix Authentication Service, where `is_user_expired` never fires."""
+    config = api._hs.config
+    mas = getattr(getattr(config, "mas", None), "enabled", False)
+    return bool(mas or getattr(getattr(config.experimental, "msc3861", None), "enabled", False))
+
+
+def keys_folder(api: ModuleApi) -> str:
+    """The folder beside Synapse's signing key, where ours lies unless configured otherwise."""
+    files = api._hs.config.config_files
+    folder = os.path.dirname(os.path.abspath(files[0])) if files else os.getcwd()  # noqa: PTH100, PTH109, PTH120 - one line
+    return os.path.join(folder, "groupreg")  # noqa: PTH118 - as above
+
+
+def current_request() -> Request | None:
+    """The request being served; None in background work."""
+    current = logging_context.current_context()
+    request = getattr(current, "request", None)
+    if request is None:
+        return None
+    return Request(method=request.method, path=request.url.partition("?")[0], requester=request.requester)
+
+
+async def sender_of(api: ModuleApi, event_id: str) -> str | None:
+    """Who sent an event; None if it is unknown here."""
+    event = await api._store.get_event(event_id, allow_none=True)
+    return None if event is None else event.sender
+
+
+def redacted_event(event: EventBase) -> str | None:
+    """The event that a redaction takes back: in the content since room version 11, beside it before."""
+    found = event.content.get("redacts") or getattr(event, "redacts", None)
+    return found if isinstance(found, str) else None
+
+
+class SynapseDatabase:
+    """`storage.Database` on Synapse's own pool."""
+
+    def __init__(self, api: ModuleApi) -> None:
+        self._api = api
+        self._pool = api._store.db_pool
+        self.dialect: Dialect = "postgres" if isinstance(self._pool.engine, PostgresEngine) else "sqlite"
+
+    async def run(
+        self, name: str, work: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """See `storage.Database.run`. Synapse passes the isolation level on to its pool."""
+
+        def call(txn: LoggingTransaction) -> R:
+            return work(txn, *args, **kwargs)
+
+        run: Callable[..., Deferred[R]] = self._api.run_db_interaction
+        return await run(name, call, isolation_level=IsolationLevel.READ_COMMITTED)
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Callable[[], contextlib.AbstractContextManager[Transaction]]]:
+        """Transactions on a connection of our own, blocking: for start-up, before Synapse listens."""
+        connection = make_conn(
+            db_config=self._pool._database_config,
+            engine=self._pool.engine,
+            default_txn_name="groupreg_start",
+            server_name=self._api.server_name,
+        )
+
+        @contextlib.contextmanager
+        def begin() -> Iterator[Transaction]:
+            txn = connection.cursor(txn_name="groupreg_start")
+            if self.dialect == "sqlite":
+                txn.execute("BEGIN IMMEDIATE")
+            try:
+                yield txn
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+        try:
+            yield begin
+        finally:
+            connection.close()
+
+
+class Poke:
+    """Spreads the word of a new version over Synapse's cache invalidation, in a fraction of a second.
+
+    A cached function holds one entry; when another process invalidates it, our next look computes it again, and that
+    is the message.
+    """
+
+    def __init__(self, api: ModuleApi) -> None:
+        self._api = api
+        # `cached` reads these two from the object that the function belongs to.
+        self.server_name = api.server_name
+        self.clock = api._hs.get_clock()
+        self._heard = False
+        api.register_cached_function(self.groupreg_version)
+
+    @cached()
+    async def groupreg_version(self, _only: str) -> bool:
+        """The cached function; its name is that of the cache on every process."""
+        self._heard = True
+        return True
+
+    async def heard(self) -> bool:
+        """Whether somebody poked since the last look."""
+        await self.groupreg_version("version")
+        heard, self._heard = self._heard, False
+        return heard
+
+    async def send(self) -> None:
+        """Poke every process. Only after the change is committed."""
+        await self._api.invalidate_cache(self.groupreg_version, ("version",))
+
+
+def wait(deferred: Deferred[None]) -> Deferred[None]:
+    """Await a Deferred of ours without losing the logging context."""
+    return logging_context.make_deferred_yieldable(deferred)
+
+
+def clock_ms(api: ModuleApi) -> Callable[[], int]:
+    """Synapse's clock."""
+    clock: Any = api._hs.get_clock()
+    read: Callable[[], int] = clock.time_msec
+    return read

@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The key that digests identity references. It lies outside the database, so that a stolen database tells nobody."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import unicodedata
+from pathlib import Path
+
+from synapse_groupreg.errors import CannotStart
+
+_NAME = "identity.key"
+_BYTES = 32
+
+
+class IdentityKey:
+    """Digests references; made once, never remade while the database has digests made with it."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells keys apart without telling the key."""
+        return hmac.new(self._secret, b"synapse_groupreg fingerprint", hashlib.sha256).hexdigest()
+
+    def digest(self, reference: str) -> str:
+        """The keyed digest of a reference; case, width of characters and surrounding space don't matter."""
+        normal = unicodedata.normalize("NFKC", reference).strip().casefold()
+        return hmac.new(self._secret, b"reference\0" + normal.encode(), hashlib.sha256).hexdigest()
+
+
+def load(folder: str) -> IdentityKey:
+    """Read the key, or make it on the very first start. Raises CannotStart."""
+    path = Path(folder) / _NAME
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(path)
+        secret = path.read_bytes()
+    except OSError as error:
+        message = f"identity.keys_path: {path} can't be read or made: {error.strerror}; give Synapse's user the right to"
+        raise CannotStart(message) from None
+    if len(secret) != _BYTES:
+        message = f"identity.keys_path: {path} must hold exactly {_BYTES} bytes; put the original key file back"
+        raise CannotStart(message)
+    return IdentityKey(secret)
+
+
+def _make(path: Path) -> None:
+    """Make the key unless it is there; a rival process that is faster wins, and never shows half a key."""
+    if path.exists():
+        return
+    draft = path.with_name(f"{_NAME}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink()

@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Synapse's own settings that undercut the rules, for `status`: each with what it does and what would help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from synapse.module_api import ModuleApi
+
+    from synapse_groupreg.config import GroupRegConfig
+
+
+@attrs.frozen
+class Warned:
+    """One thing to know."""
+
+    code: str
+    text: str
+
+
+def warnings(api: ModuleApi, config: GroupRegConfig) -> list[Warned]:
+    """What an operator should know. A setting that this Synapse doesn't have is no warning."""
+    found = [Warned(code, text) for code, test, text in _CHECKS if _true(test, api._hs.config)]
+    return found + [Warned(code, text) for code, applies, text in _OUR_CHECKS if applies(config)]
+
+
+def _true(test: Callable[[Any], object], synapse: Any) -> bool:  # noqa: ANN401 - Synapse's configuration is untyped here
+    try:
+        return bool(test(synapse))
+    except AttributeError:
+        return False
+
+
+_CHECKS: tuple[tuple[str, Callable[[Any], object], str], ...] = (
+    (
+        "guests",
+        lambda synapse: synapse.registration.allow_guest_access,
+        "allow_guest_access lets people without an account read and join: set it to false.",
+    ),
+    (
+        "open-registration",
+        lambda synapse: (
+            synapse.registration.enable_registration and synapse.registration.enable_registration_without_verification
+        ),
+        "enable_registration_without_verification lets anybody make accounts, each with limits of its own until it is"
+        " linked to a person: require a token or a verified e-mail address.",
+    ),
+    (
+        "forget-rooms",
+        lambda synapse: synapse.room.forget_on_leave,
+        "forget_rooms_on_leave purges rooms sooner; a founder's place is freed with them.",
+    ),
+    (
+        "client-address",
+        lambda synapse: not any(
+            listener.http_options and listener.http_options.x_forwarded for listener in synapse.server.listeners
+        ),
+        "no listener has x_forwarded: behind a reverse proxy every request seems to come from the proxy.",
+    ),
+)
+_OUR_CHECKS: tuple[tuple[str, Callable[[GroupRegConfig], bool], str], ...] = (
+    (
+        "dry-rules",
+        lambda config: bool(config.dry_run),
+        "dry_run keeps some rules from refusing anything: remove their codes to enforce them.",
+    ),
+    (
+        "federation-open",
+        lambda config: config.federation == "open",
+        "federation is open: caps hold for joins through this server; joins through others can't be prevented.",
+    ),
+    (
+        "nothing-required",
+        lambda config: config.identity.required.post == "none",
+        "identity.required.post is none: accounts may publish unverified.",
+    ),
+    (
+        "guard-gaps",
+        lambda config: config.membership_guard == "request",
+        "membership_guard: request judges from the request; the text that a person may put into the reason of their"
+        " own leave is not seen.",
+    ),
+)

@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The module that Synapse loads: parses the configuration, makes the objects and joins them."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from synapse.module_api.errors import ConfigError
+
+from synapse_groupreg import config as configuration
+from synapse_groupreg.errors import BadConfig, CannotStart
+from synapse_groupreg.handlers import start, upkeep
+from synapse_groupreg.handlers.actions import Actions
+from synapse_groupreg.handlers.change import Setting
+from synapse_groupreg.handlers.gate import Gate
+from synapse_groupreg.handlers.journal import RefusalJournal
+from synapse_groupreg.handlers.people import People
+from synapse_groupreg.handlers.snapshot import Snapshot
+from synapse_groupreg.handlers.wording import Words
+from synapse_groupreg.homeserver import compat, keys, settings
+from synapse_groupreg.homeserver.callbacks import Callbacks
+from synapse_groupreg.homeserver.replies import Replies
+from synapse_groupreg.homeserver.synapse import SynapseHomeserver
+from synapse_groupreg.storage import facts
+from synapse_groupreg.storage.database import migrate
+from synapse_groupreg.web.api import endpoints
+from synapse_groupreg.web.reading import Reading
+from synapse_groupreg.web.services import Services
+from synapse_groupreg.web.site import PREFIX, Site
+
+if TYPE_CHECKING:
+    from synapse.module_api import ModuleApi
+
+    from synapse_groupreg.config import GroupRegConfig
+    from synapse_groupreg.policy.actions import Staff
+
+logger = logging.getLogger(__name__)
+
+_LOOK_MS = 200
+_POLL_MS = 1_000
+_UPKEEP_OFTEN_MS = 5_000
+_UPKEEP_SELDOM_MS = 60_000
+
+
+class GroupRegModule:
+    """One in every process of a homeserver; only the one with the background tasks does the upkeep."""
+
+    def __init__(self, config: GroupRegConfig, api: ModuleApi) -> None:
+        self._config = config
+        self._api = api
+        version_warning = compat.check_version(compat.synapse_version())
+        compat.self_test(api)
+        _check_delegated_authentication(config, api)
+        self._warning = version_warning
+        self._key = keys.load(config.identity.keys_path or compat.keys_folder(api))
+        self._database = compat.SynapseDatabase(api)
+        self._poke = compat.Poke(api)
+        self._homeserver = SynapseHomeserver(api, self._poke)
+        self._snapshot = Snapshot(self._database, self._homeserver, config.mode)
+        self._homeserver.refresh = self._snapshot.refresh
+        self._schema = _in_a_thread(self._prepare_database)
+        self._journal = RefusalJournal(self._database, self._homeserver)
+        self._serve()
+        self._loop()
+        if version_warning:
+            logger.warning("%s", version_warning)
+
+    @staticmethod
+    def parse_config(raw: dict[str, Any]) -> GroupRegConfig:
+        """Check the configuration; Synapse stops at a ConfigError and prints it."""
+        try:
+            return configuration.load(raw)
+        except BadConfig as error:
+            problems = "".join(f"\n  {problem}" for problem in error.problems)
+            message = f"synapse_groupreg can't start with this configuration:{problems}"
+            raise ConfigError(message) from None
+
+    def _prepare_database(self) -> int:
+        """Migrate, check and load, on a connection of our own, before Synapse listens to anybody."""
+        now_ms = self._homeserver.now_ms()
+        with self._database.connection() as begin:
+            schema = migrate(begin, self._database.dialect)
+            with begin() as txn:
+                start.prepare(txn, self._config.mode, self._key.fingerprint, now_ms)
+            with begin() as txn:
+                found = facts.since(txn, None, now_ms)
+        assert found is not None
+        self._snapshot.apply(found)
+        return schema
+
+    def _serve(self) -> None:
+        config, homeserver, snapshot = self._config, self._homeserver, self._snapshot
+        gate = Gate(
+            config=config,
+            database=self._database,
+            homeserver=homeserver,
+            snapshot=snapshot,
+            people=People(homeserver, snapshot, config.exempt),
+            journal=self._journal,
+        )
+        words = Words(self._database, homeserver, config.texts.default_language)
+        Callbacks(self._api, config, gate, Replies(config, words, homeserver.server_name)).register()
+        self._api.register_third_party_rules_callbacks(
+            on_add_user_third_party_identifier=self._contact_added,
+            on_remove_user_third_party_identifier=self._contact_removed,
+        )
+        services = Services(
+            config=config,
+            database=self._database,
+            homeserver=homeserver,
+            snapshot=snapshot,
+            actions=Actions(self._database, homeserver, self._setting),
+            digest=self._key.digest,
+            about=self._about,
+        )
+        site = Site(
+            self._api,
+            self._poke.clock,
+            services,
+            endpoints(services),
+            Reading(services).live_policy,
+            metadata.version("synapse-groupreg"),
+        )
+        self._api.register_web_resource(PREFIX, site)
+
+    def _loop(self) -> None:
+        every = self._api.looping_background_call
+        every(self._listen, _LOOK_MS, desc="groupreg_listen", run_on_all_instances=True)
+        every(self._snapshot.refresh, _POLL_MS, desc="groupreg_poll", run_on_all_instances=True)
+        if self._api.should_run_background_tasks():
+            work = upkeep.Upkeep(self._config, self._database, self._homeserver)
+            every(work.often, _UPKEEP_OFTEN_MS, desc="groupreg_upkeep_often")
+            every(work.seldom, _UPKEEP_SELDOM_MS, desc="groupreg_upkeep_seldom")
+
+    async def _listen(self) -> None:
+        if await self._poke.heard():
+            await self._snapshot.refresh()
+
+    async def _contact_added(self, user_id: str, _medium: str, _address: str) -> None:
+        await upkeep.contact_changed(self._database, self._homeserver, user_id)
+
+    async def _contact_removed(self, user_id: str, _medium: str, _address: str) -> None:
+        await upkeep.contact_changed(self._database, self._homeserver, user_id)
+
+    def _setting(self, staff: Staff) -> Setting:
+        return Setting(
+            staff=staff,
+            now_ms=self._homeserver.now_ms(),
+            config=self._config,
+            server_name=self._homeserver.server_name,
+            new_id=lambda: secrets.token_hex(16),
+        )
+
+    def _about(self) -> dict[str, Any]:
+        warned = settings.warnings(self._api, self._config)
+        if self._warning:
+            warned.append(settings.Warned("untested-synapse", self._warning))
+        return {
+            "version": metadata.version("synapse-groupreg"),
+            "synapse": compat.synapse_version(),
+            "database": self._database.dialect,
+            "schema": self._schema,
+            "process": self._api.worker_name or "main",
+            "warnings": [attrs.asdict(one) for one in warned],
+            "refusals_lost": self._journal.lost,
+        }
+
+
+def _check_delegated_authentication(config: GroupRegConfig, api: ModuleApi) -> None:
+    if config.membership_guard == "request" and compat.uses_delegated_authentication(api):
+        message = (
+            "synapse_groupreg can't start: under delegated authentication (MAS) Synapse doesn't show us requests, so"
+            " kicks, bans, knocks, profile and status changes of unverified and barred accounts, and existing sessions"
+            " of barred ones, would not be refused. Set membership_guard: event_allowed to have kicks, bans, knocks"
+            " and uploads judged by a slower hook, and to accept that profile and status changes and existing sessions"
+            " are not."
+        )
+        raise CannotStart(message)
+
+
+def _in_a_thread(work: Any) -> Any:  # noqa: ANN401 - whatever the work returns
+    """Run blocking work off the reactor thread, and wait for it: Synapse objects to blocking SQL on the reactor."""
+    outcome: list[Any] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="groupreg_start")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]

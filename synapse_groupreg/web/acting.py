@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Endpoints that change something: each parses into one action."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synapse_groupreg.errors import NotFound
+from synapse_groupreg.policy import actions
+
+if TYPE_CHECKING:
+    from synapse_groupreg.policy.actions import Action
+    from synapse_groupreg.web.endpoint import Answer, Call
+    from synapse_groupreg.web.services import Services
+
+_MOST = 2**63 - 1
+
+
+class Acting:
+    """Acts of staff."""
+
+    def __init__(self, services: Services) -> None:
+        self._actions = services.actions
+        self._digest = services.digest
+
+    async def mode(self, call: Call) -> Answer:
+        """PUT mode."""
+        answer = await self._do(call, actions.SetMode(mode=call.body.mode, reason=call.body.reason))
+        return {**answer, "mode": call.body.mode}
+
+    async def verify(self, call: Call) -> Answer:
+        """PUT accounts/{user_id}/identity."""
+        body = call.body
+        return await self._do(
+            call,
+            actions.Verify(
+                user_id=call.path["user_id"],
+                assurance=body.assurance,
+                provider=body.provider,
+                digest=None if body.reference is None else self._digest(body.reference),
+                reason=body.reason,
+            ),
+        )
+
+    async def unverify(self, call: Call) -> Answer:
+        """DELETE accounts/{user_id}/identity."""
+        return await self._do(call, actions.Unverify(user_id=call.path["user_id"], reason=call.body.reason))
+
+    async def limit(self, call: Call) -> Answer:
+        """PUT accounts/{user_id}/quotas."""
+        limits = call.body.model_dump(include=call.body.model_fields_set - {"reason"})
+        return await self._do(
+            call, actions.LimitAccount(user_id=call.path["user_id"], limits=limits, reason=call.body.reason)
+        )
+
+    async def cap(self, call: Call) -> Answer:
+        """PUT rooms/{room_id}/quotas."""
+        action = actions.CapRoom(room_id=call.path["room_id"], members=call.body.members, reason=call.body.reason)
+        return await self._do(call, action)
+
+    async def blacklist(self, call: Call) -> Answer:
+        """POST blacklist."""
+        return await self._do(call, actions.Blacklist(**dict(call.body)))
+
+    async def lift(self, call: Call) -> Answer:
+        """DELETE blacklist/{measure_id}."""
+        number = call.path["measure_id"]
+        if not (number.isascii() and number.isdigit() and int(number) <= _MOST):
+            message = "There is no such blacklist entry: entries are numbered."
+            raise NotFound(message)
+        return await self._do(call, actions.Lift(measure_id=int(number), reason=call.body.reason))
+
+    async def grant(self, call: Call) -> Answer:
+        """PUT staff/{user_id}."""
+        roles = frozenset(call.body.roles)
+        action = actions.Grant(user_id=call.path["user_id"], roles=roles, reason=call.body.reason)
+        return {**await self._do(call, action), "roles": sorted(roles)}
+
+    async def _do(self, call: Call, action: Action) -> Answer:
+        change = await self._actions.do(call.staff, action, dry_run=call.query.dry_run)
+        answer: Answer = {
+            "dry_run": change.dry_run,
+            "changed": change.changed,
+            "before": change.before,
+            "after": change.after,
+        }
+        return answer if change.id is None else {**answer, "id": change.id}

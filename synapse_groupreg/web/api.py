@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The REST API: every endpoint in one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synapse_groupreg.policy.actions import Right
+from synapse_groupreg.web import bodies
+from synapse_groupreg.web.acting import Acting
+from synapse_groupreg.web.endpoint import Endpoint
+from synapse_groupreg.web.importing import Importing
+from synapse_groupreg.web.reading import Reading
+
+if TYPE_CHECKING:
+    from synapse_groupreg.web.services import Services
+
+
+def endpoints(services: Services) -> tuple[Endpoint, ...]:
+    """The table."""
+    read, act, load = Reading(services), Acting(services), Importing(services)
+    return (
+        Endpoint(method="GET", path="policy", right=Right.read_policy, handle=read.policy,
+                 summary="The live rules"),
+        Endpoint(method="GET", path="status", right=Right.read_status, handle=read.status,
+                 summary="Self-check: versions, exemptions, and settings that undercut the rules"),
+        Endpoint(method="GET", path="plan", right=Right.read_plan, handle=read.plan,
+                 summary="What the rules would do here, read only"),
+        Endpoint(method="PUT", path="mode", right=Right.set_mode, handle=act.mode,
+                 query=bodies.ActQuery, body=bodies.ModeBody, summary="Switch between dry and enforce"),
+        Endpoint(method="GET", path="accounts/{user_id}", right=Right.read_account, handle=read.account,
+                 own="user_id", summary="An account: assurance, quotas, measures, roles"),
+        Endpoint(method="PUT", path="accounts/{user_id}/identity", right=Right.verify, handle=act.verify,
+                 query=bodies.ActQuery, body=bodies.IdentityBody, summary="Record a verified identity"),
+        Endpoint(method="DELETE", path="accounts/{user_id}/identity", right=Right.verify, handle=act.unverify,
+                 query=bodies.ActQuery, body=bodies.Why, summary="Take back what staff recorded"),
+        Endpoint(method="PUT", path="accounts/{user_id}/quotas", right=Right.limit_account, handle=act.limit,
+                 query=bodies.ActQuery, body=bodies.AccountQuotasBody, summary="Limits of a person's own"),
+        Endpoint(method="GET", path="rooms", right=Right.read_rooms, handle=read.rooms,
+                 query=bodies.RoomsQuery, summary="Rooms and their caps"),
+        Endpoint(method="GET", path="rooms/{room_id}", right=Right.read_rooms, handle=read.room,
+                 summary="A room: founder, managers, members, measures"),
+        Endpoint(method="PUT", path="rooms/{room_id}/quotas", right=Right.cap_room, handle=act.cap,
+                 query=bodies.ActQuery, body=bodies.RoomQuotasBody, summary="A cap of the group's own"),
+        Endpoint(method="GET", path="blacklist", right=Right.read_blacklist, handle=read.blacklist,
+                 query=bodies.BlacklistQuery, summary="Entries of the blacklist, the newest first"),
+        Endpoint(method="POST", path="blacklist", right=Right.blacklist, handle=act.blacklist,
+                 query=bodies.ActQuery, body=bodies.BlacklistBody, summary="Put an entry on the blacklist"),
+        Endpoint(method="DELETE", path="blacklist/{measure_id}", right=Right.blacklist, handle=act.lift,
+                 query=bodies.ActQuery, body=bodies.Why, summary="Lift an entry"),
+        Endpoint(method="GET", path="staff", right=Right.read_staff, handle=read.staff,
+                 summary="All staff and their roles"),
+        Endpoint(method="GET", path="staff/{user_id}", right=Right.read_staff, handle=read.staff_member,
+                 own="user_id", summary="The roles of an account"),
+        Endpoint(method="PUT", path="staff/{user_id}", right=Right.grant, handle=act.grant,
+                 query=bodies.ActQuery, body=bodies.StaffBody, summary="Set the roles of an account"),
+        Endpoint(method="GET", path="acts", right=Right.read_acts, handle=read.acts,
+                 query=bodies.ActsQuery, summary="The act journal, the newest first"),
+        Endpoint(method="GET", path="refusals", right=Right.read_refusals, handle=read.refusals,
+                 query=bodies.RefusalsQuery, summary="Refusals, summed up by account, code and minute"),
+        Endpoint(method="POST", path="imports", right=Right.verify, handle=load.begin,
+                 body=bodies.Why, summary="Begin an import of identities"),
+        Endpoint(method="PUT", path="imports/{import_id}/rows", right=Right.verify, handle=load.stage,
+                 body=bodies.ImportRowsBody, summary="Stage the next lines of an import"),
+        Endpoint(method="POST", path="imports/{import_id}/commit", right=Right.verify, handle=load.commit,
+                 query=bodies.ActQuery, summary="Record all staged identities, or none"),
+        Endpoint(method="DELETE", path="imports/{import_id}", right=Right.verify, handle=load.discard,
+                 summary="Give an import up"),
+    )

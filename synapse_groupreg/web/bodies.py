@@ -1,0 +1,197 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Request bodies and queries, checked at the door; their docstrings stand in the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from synapse_groupreg.policy.actions import StaffRole
+from synapse_groupreg.policy.assurance import Assurance
+from synapse_groupreg.policy.measures import Scope
+
+MAX_IMPORT_ROWS = 1000
+_MAX_MS = 253_402_300_799_000  # the end of the year 9999
+
+
+class Body(BaseModel):
+    """A JSON object; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+def _assurance(value: object) -> object:
+    if isinstance(value, str) and value in Assurance.__members__:
+        return Assurance[value]
+    message = f"must be one of {', '.join(Assurance.__members__)}"
+    raise ValueError(message)
+
+
+def _verified(value: Assurance) -> Assurance:
+    if value is Assurance.none:
+        message = "must be contact, real_name or in_person; to take an identity back, use DELETE"
+        raise ValueError(message)
+    return value
+
+
+def _provider(value: str) -> str:
+    if value == "threepid":
+        message = "must not be 'threepid', which stands for the addresses that Synapse verified"
+        raise ValueError(message)
+    return value
+
+
+Reason = Annotated[str, Field(max_length=1000)]
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+Level = Annotated[
+    Assurance, BeforeValidator(_assurance, json_schema_input_type=Literal["none", "contact", "real_name", "in_person"])
+]
+Reference = Annotated[str, Field(min_length=1, max_length=500)]
+UserId = Annotated[str, Field(pattern=r"^@[^:\s]*:\S+$", max_length=255)]
+Time = Annotated[int, Field(ge=0, le=_MAX_MS)]
+Limit = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class Why(Body):
+    """An act without further figures."""
+
+    reason: Reason | None = None
+    """For the journal."""
+
+
+class ModeBody(Why):
+    """The mode."""
+
+    mode: Literal["dry", "enforce"]
+    """`dry` judges and journals, `enforce` refuses."""
+
+
+class IdentityBody(Why):
+    """What a provider found out about the identity behind an account."""
+
+    assurance: Annotated[Level, AfterValidator(_verified)]
+    """How well it was verified."""
+    provider: Annotated[str, Field(pattern=r"^[a-z0-9_.\-]{1,64}$"), AfterValidator(_provider)] = "operator"
+    """Who verified it."""
+    reference: Reference | None = None
+    """The person's number with that provider; kept only as a keyed digest, it links the accounts of one person."""
+
+
+class AccountQuotasBody(Why):
+    """Limits of a person. A key that is absent stays as it is; null goes back to the default."""
+
+    rooms_founded: Limit | None = None
+    """Groups that they may have founded."""
+    rooms_joined: Limit | None = None
+    """Groups that they may be a member of."""
+
+
+class RoomQuotasBody(Why):
+    """The cap of a group."""
+
+    members: Annotated[int, Field(ge=1, le=1_000_000)] | None
+    """Members that it may have; null goes back to the default."""
+
+
+class BlacklistBody(Body):
+    """An entry of the blacklist."""
+
+    entity: Text
+    """An account (@a:b), a room (!r) or a server name, in which * and ? are wildcards."""
+    scope: Annotated[Scope, Field(strict=False)] | None = None
+    """For an account: `groups` cuts the functions of groups, `account` also logins and sessions."""
+    reason: Text
+    """What the person concerned is told."""
+    basis: Text
+    """The article, or the clause of the agreement, that it rests on."""
+    until_ms: Time | None = None
+    """When it ends by itself."""
+    review_ms: Time | None = None
+    """When staff look at it again; in 90 days if neither this nor an end is given."""
+
+
+class StaffBody(Why):
+    """The staff roles of an account."""
+
+    roles: list[Annotated[StaffRole, Field(strict=False)]]
+    """All its roles from now on; an empty list takes them back."""
+
+
+class ImportRowBody(Body):
+    """A line of the file."""
+
+    line: Annotated[int, Field(ge=1)]
+    """Its number, for error messages."""
+    user_id: UserId
+    """An account of this server."""
+    assurance: Annotated[Level, AfterValidator(_verified)]
+    """How well its identity was verified."""
+    reference: Reference | None = None
+    """As in the identity of one account."""
+
+
+class ImportRowsBody(Body):
+    """The next lines of an import."""
+
+    rows: Annotated[list[ImportRowBody], Field(min_length=1, max_length=MAX_IMPORT_ROWS)]
+    """Up to a thousand."""
+
+
+class Query(BaseModel):
+    """Query parameters; those that an endpoint doesn't know are ignored, as Matrix clients expect."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+
+
+class ActQuery(Query):
+    """Every act can be tried."""
+
+    dry_run: bool = False
+    """Show what would change, and change nothing."""
+
+
+class PageQuery(Query):
+    """Lists come in pages."""
+
+    start: Annotated[int, Field(ge=0, alias="from")] = 0
+    """The `next_token` of the page before."""
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    """Entries on a page."""
+
+
+class RoomsQuery(PageQuery):
+    """Which rooms."""
+
+    search: Annotated[str, Field(max_length=255)] | None = None
+    """A part of the name or of the room id."""
+
+
+class BlacklistQuery(PageQuery):
+    """Which entries."""
+
+    all: bool = False
+    """Also those that ended or were lifted."""
+
+
+class ActsQuery(PageQuery):
+    """Which acts."""
+
+    author: str | None = None
+    """Who did it; `server` for what the server does by itself."""
+    subject: str | None = None
+    """On whom or what."""
+    action: str | None = None
+    """What was done."""
+
+
+class RefusalsQuery(PageQuery):
+    """Which refusals."""
+
+    account: str | None = None
+    """Who was refused."""
+    code: str | None = None
+    """Why."""
+    room_id: str | None = None
+    """Where."""

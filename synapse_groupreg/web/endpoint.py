@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What an endpoint is: a method, a path, a right, the shape of what it takes, and what it does."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
+
+import attrs
+from pydantic import BaseModel, ValidationError
+
+from synapse_groupreg.errors import Invalid, Problem
+from synapse_groupreg.handlers.actions import require
+from synapse_groupreg.web.bodies import Body, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from pydantic_core import ErrorDetails
+
+    from synapse_groupreg.policy.actions import Right, Staff
+
+Answer = dict[str, Any]
+M = TypeVar("M", bound=BaseModel)
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """A request that was let in and checked."""
+
+    staff: Staff
+    path: Mapping[str, str]
+    query: Any
+    """An instance of the endpoint's query model."""
+    body: Any
+    """An instance of the endpoint's body model."""
+
+
+@attrs.frozen(kw_only=True)
+class Endpoint:
+    """One line of the table in `api.py`."""
+
+    method: str
+    path: str
+    """Below `/_synapse/client/groupreg/v1`; `{name}` is one segment."""
+    right: Right
+    summary: str
+    handle: Callable[[Call], Awaitable[Answer]]
+    query: type[Query] = Query
+    body: type[Body] | None = None
+    own: str | None = None
+    """The path parameter that, when it is the requester's own account, makes the right unnecessary."""
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """The parameters of a raw path, or None."""
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path)
+        found = re.fullmatch(pattern, path)
+        return None if found is None else {name: unquote(value) for name, value in found.groupdict().items()}
+
+    def authorise(self, staff: Staff, path: Mapping[str, str]) -> None:
+        """Raise NotPermitted, naming the role that is needed."""
+        if self.own is None or path[self.own] != staff.user_id:
+            require(staff, self.right)
+
+    def parse_query(self, pairs: Mapping[str, str]) -> Query:
+        """Check the query. Raises Invalid."""
+        return _validated(self.query, dict(pairs))
+
+    def parse_body(self, content: object) -> Body | None:
+        """Check the body; an absent one is an empty object. Raises Invalid."""
+        return None if self.body is None else _validated(self.body, content)
+
+
+def find(endpoints: Sequence[Endpoint], path: str) -> list[tuple[Endpoint, dict[str, str]]]:
+    """The endpoints at a path, one a method."""
+    matches = ((endpoint, endpoint.match(path)) for endpoint in endpoints)
+    return [(endpoint, found) for endpoint, found in matches if found is not None]
+
+
+def _validated(model: type[M], content: object) -> M:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise Invalid([_problem(details) for details in error.errors()]) from None
+
+
+def _problem(details: ErrorDetails) -> Problem:
+    """Say where and what would be right, never what was sent: it may be somebody's identity number."""
+    where = ".".join(str(part) for part in details["loc"])
+    message = "is not known here" if details["type"] == "extra_forbidden" else details["msg"]
+    return Problem(where or "body", message.removeprefix("Value error, ").replace("Input should be", "must be"))
+
+

@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Endpoints that only read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from synapse_groupreg.handlers import survey, views
+from synapse_groupreg.handlers.act_blacklist import show
+from synapse_groupreg.storage import acts, measures, refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from synapse_groupreg.web.bodies import PageQuery
+    from synapse_groupreg.web.endpoint import Answer, Call
+    from synapse_groupreg.web.services import Services
+
+
+class Reading:
+    """What staff may look at."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._run = services.database.run
+
+    def live_policy(self) -> Answer:
+        """The live rules: the configuration, and the mode that staff chose."""
+        config = self._services.config
+        shown = config.model_dump(
+            mode="json", include={"dry_run", "federation", "preset", "quotas", "roles", "exempt", "on_error", "membership_guard"}
+        )
+        return {
+            "mode": self._services.snapshot.mode,
+            **shown,
+            "identity": config.identity.model_dump(mode="json", exclude={"keys_path"}),
+            "default_language": config.texts.default_language,
+        }
+
+    async def policy(self, call: Call) -> Answer:
+        """GET policy."""
+        shown = self.live_policy()
+        if not (call.staff.admin or call.staff.roles):
+            del shown["exempt"]  # which services may do what others may not is nobody's business but staff's
+        return shown
+
+    async def status(self, _call: Call) -> Answer:
+        """GET status."""
+        services, snapshot = self._services, self._services.snapshot
+        about = services.about()
+        server_name = services.homeserver.server_name
+        return {
+            **about,
+            "mode": snapshot.mode,
+            "configured_mode": services.config.mode,
+            "exempt": await self._run("groupreg_status", survey.exempt, services.config, server_name),
+            "federated_groups": await self._run("groupreg_status", survey.federated_groups),
+            "snapshot": {
+                "version": snapshot.version,
+                "accounts": len(snapshot.assurance),
+                "exceptions": snapshot.exceptions,
+                "age_ms": services.homeserver.now_ms() - snapshot.refreshed_ms,
+            },
+            "counters": {**await self._run("groupreg_status", survey.counters), "refusals_lost": about["refusals_lost"]},
+        }
+
+    async def plan(self, _call: Call) -> Answer:
+        """GET plan."""
+        services = self._services
+        now_ms = services.homeserver.now_ms()
+        return await self._run("groupreg_plan", survey.plan, services.config, services.homeserver.server_name, now_ms)
+
+    async def account(self, call: Call) -> Answer:
+        """GET accounts/{user_id}."""
+        now_ms = self._services.homeserver.now_ms()
+        found = await self._run("groupreg_account", views.account, call.path["user_id"], self._services.config, now_ms)
+        if found["user_id"] == call.staff.user_id and not (call.staff.admin or call.staff.roles):
+            del found["linked_accounts"]  # a person may have reasons to keep their accounts apart on one screen
+        return found
+
+    async def rooms(self, call: Call) -> Answer:
+        """GET rooms."""
+        query, now_ms = call.query, self._services.homeserver.now_ms()
+        found, total = await self._run(
+            "groupreg_rooms", views.room_list, self._services.config, now_ms, query.search, query.start, query.limit
+        )
+        return _page("rooms", found, total, query)
+
+    async def room(self, call: Call) -> Answer:
+        """GET rooms/{room_id}."""
+        now_ms = self._services.homeserver.now_ms()
+        return await self._run("groupreg_room", views.room, call.path["room_id"], self._services.config, now_ms)
+
+    async def blacklist(self, call: Call) -> Answer:
+        """GET blacklist."""
+        query, now_ms = call.query, self._services.homeserver.now_ms()
+        found, total = await self._run(
+            "groupreg_blacklist", measures.page, ended=query.all, now_ms=now_ms, start=query.start, limit=query.limit
+        )
+        return _page("blacklist", [show(one) for one in found], total, query)
+
+    async def staff(self, _call: Call) -> Answer:
+        """GET staff."""
+        everybody = self._services.snapshot.staff
+        return {"staff": [{"user_id": user_id, "roles": sorted(roles)} for user_id, roles in sorted(everybody.items())]}
+
+    async def staff_member(self, call: Call) -> Answer:
+        """GET staff/{user_id}."""
+        user_id = call.path["user_id"]
+        return {"user_id": user_id, "roles": sorted(self._services.snapshot.staff.get(user_id, ()))}
+
+    async def acts(self, call: Call) -> Answer:
+        """GET acts."""
+        query = call.query
+        filters = query.model_dump(include={"author", "subject", "action"}, exclude_none=True)
+        found, total = await self._run("groupreg_acts", acts.page, filters, query.start, query.limit)
+        return _page("acts", [attrs.asdict(one) for one in found], total, query)
+
+    async def refusals(self, call: Call) -> Answer:
+        """GET refusals."""
+        query = call.query
+        filters = query.model_dump(include={"account", "code", "room_id"}, exclude_none=True)
+        found, total = await self._run("groupreg_refusals", refusals.page, filters, query.start, query.limit)
+        return _page("refusals", [attrs.asdict(one) for one in found], total, query)
+
+
+def _page(name: str, found: Sequence[Any], total: int, query: PageQuery) -> Answer:
+    answer: Answer = {name: list(found), "total": total}
+    after = query.start + len(found)
+    return {**answer, "next_token": str(after)} if after < total else answer

@@ -1,0 +1,143 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""HTTP on Synapse's listeners: who asks, which endpoint, and each kind of error as a status, once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from synapse.http.server import DirectServeJsonResource
+from synapse.module_api.errors import SynapseError
+
+from synapse_groupreg import errors, texts
+from synapse_groupreg.policy.actions import Staff
+from synapse_groupreg.web import openapi, rules
+from synapse_groupreg.web.endpoint import Call, find
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from synapse.http.site import SynapseRequest
+    from synapse.module_api import ModuleApi
+    from synapse.util.clock import Clock
+
+    from synapse_groupreg.web.endpoint import Endpoint
+    from synapse_groupreg.web.services import Services
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "/_synapse/client/groupreg"
+BASE = f"{PREFIX}/v1"
+_MAX_BODY = 4 * 1024 * 1024
+_STATUS: dict[type[errors.GroupRegError], tuple[int, str]] = {
+    errors.Invalid: (400, "M_INVALID_PARAM"),
+    errors.NotPermitted: (403, "M_FORBIDDEN"),
+    errors.NotFound: (404, "M_NOT_FOUND"),
+    errors.Conflict: (409, "ORG_GROUPREG_CONFLICT"),
+}
+Response = tuple[int, dict[str, Any]]
+
+
+class Site(DirectServeJsonResource):
+    """Everything under `/_synapse/client/groupreg`."""
+
+    isLeaf = True
+
+    def __init__(
+        self,
+        api: ModuleApi,
+        clock: Clock,
+        services: Services,
+        endpoints: Sequence[Endpoint],
+        policy: Callable[[], dict[str, Any]],
+        version: str,
+    ) -> None:
+        super().__init__(clock=clock)
+        self._api = api
+        self._services = services
+        self._endpoints = endpoints
+        self._policy = policy
+        self._document = openapi.document(endpoints, BASE, version)
+
+    async def _async_render(self, request: SynapseRequest) -> Response | None:
+        """Synapse's hook for a resource that routes by itself."""
+        path = request.path.decode("ascii", errors="replace").removeprefix(PREFIX)
+        if path in ("/rules", "/rules/"):
+            self._rules(request)
+            return None
+        if path == "/v1/openapi.json":
+            return 200, self._document
+        return await self._guarded(lambda: self._answer(request, path.removeprefix("/v1/") if path.startswith("/v1/") else ""))
+
+    async def _answer(self, request: SynapseRequest, path: str) -> Response:
+        found = find(self._endpoints, path)
+        if not found:
+            raise SynapseError(404, "There is nothing at this address; see /v1/openapi.json.", "M_UNRECOGNIZED")
+        method = request.method.decode("ascii")
+        chosen = next(((endpoint, values) for endpoint, values in found if endpoint.method == method), None)
+        if chosen is None:
+            allowed = ", ".join(endpoint.method for endpoint, _ in found)
+            raise SynapseError(405, f"This address takes {allowed}.", "M_UNRECOGNIZED")
+        endpoint, values = chosen
+        staff = await self._staff(request)
+        endpoint.authorise(staff, values)
+        call = Call(
+            staff=staff,
+            path=values,
+            query=endpoint.parse_query(_query(request)),
+            body=endpoint.parse_body(_json(request)) if endpoint.body is not None else None,
+        )
+        return 200, await endpoint.handle(call)
+
+    async def _staff(self, request: SynapseRequest) -> Staff:
+        requester = await self._api.get_user_by_req(request)
+        user_id = requester.user.to_string()
+        # Under delegated authentication the right to administer lies in the token, not in the users table.
+        admin = "urn:synapse:admin:*" in requester.scope or await self._services.homeserver.is_admin(user_id)
+        return Staff(user_id=user_id, roles=self._services.snapshot.staff.get(user_id, frozenset()), admin=admin)
+
+    async def _guarded(self, answering: Callable[[], Awaitable[Response]]) -> Response:
+        try:
+            return await answering()
+        except SynapseError:
+            raise
+        except errors.GroupRegError as error:
+            status, errcode = _STATUS[type(error)]
+            body: dict[str, Any] = {"errcode": errcode, "error": error.message, "org.groupreg.code": error.code}
+            if isinstance(error, errors.WithProblems):
+                body["org.groupreg.fields"] = [{"field": one.path, "problem": one.text} for one in error.problems]
+            return status, body
+        except Exception:
+            reference = secrets.token_hex(4)
+            logger.exception("An API request failed, reference %s", reference)
+            return 500, {"errcode": "M_UNKNOWN", "error": f"Internal error; the log has it under reference {reference}."}
+
+    def _rules(self, request: SynapseRequest) -> None:
+        chosen = _query(request).get("lang") or request.getHeader("Accept-Language")
+        language = texts.best_language(chosen, self._services.config.texts.default_language)
+        page = rules.render_rules(self._policy(), language, self._services.homeserver.server_name)
+        request.setResponseCode(200)
+        for name, value in {**rules.HEADERS, "Content-Language": language, "Content-Length": str(len(page))}.items():
+            request.setHeader(name, value)
+        if request.method != b"HEAD":
+            request.write(page)
+        request.finish()
+
+
+def _query(request: SynapseRequest) -> dict[str, str]:
+    args: dict[bytes, list[bytes]] = request.args or {}
+    return {name.decode(errors="replace"): values[-1].decode(errors="replace") for name, values in args.items()}
+
+
+def _json(request: SynapseRequest) -> object:
+    assert request.content is not None
+    raw = request.content.read(_MAX_BODY + 1)
+    if len(raw) > _MAX_BODY:
+        raise SynapseError(413, "The body is too large: send at most 4 MiB.", "M_TOO_LARGE")
+    try:
+        return json.loads(raw) if raw.strip() else {}
+    except ValueError:
+        raise SynapseError(400, "The body must be JSON.", "M_NOT_JSON") from None

@@ -52,7 +52,9 @@ _GLOB = re.compile(r"@[^:\s]*:[^\s]+")
 
 def _user_glob(value: str) -> str:
     if not _GLOB.fullmatch(value):
-        message = "must be a Matrix user id, in which * and ? may stand for other characters, like '@bridge_*:example.org'"
+        message = (
+            "must be a Matrix user id, in which * and ? may stand for other characters, like '@bridge_*:example.org'"
+        )
         raise ValueError(message)
     return value
 

@@ -184,7 +184,7 @@ def _check_delegated_authentication(config: GroupRegConfig, api: ModuleApi) -> N
         raise CannotStart(message)
 
 
-def _in_a_thread(work: Any) -> Any:  # noqa: ANN401 - whatever the work returns
+def _in_a_thread(work: Any) -> Any:
     """Run blocking work off the reactor thread, and wait for it: Synapse objects to blocking SQL on the reactor."""
     outcome: list[Any] = []
     failure: list[BaseException] = []

@@ -70,9 +70,7 @@ def lift(txn: Transaction, setting: Setting, action: Lift) -> Change:
         raise NotFound(message)
     if before.lifted_ms is not None:
         return _change(txn, before, before)
-    after = attrs.evolve(
-        before, lifted_ms=setting.now_ms, lifted_by=setting.staff.user_id, lift_reason=action.reason
-    )
+    after = attrs.evolve(before, lifted_ms=setting.now_ms, lifted_by=setting.staff.user_id, lift_reason=action.reason)
     measures.update(txn, after)
     return _change(txn, before, after)
 
@@ -109,7 +107,9 @@ def _subject(txn: Transaction, setting: Setting, action: Blacklist) -> tuple[Sub
     elif entity and _SERVER.fullmatch(entity) and entity[0] not in "@!#":
         kind = SubjectKind.server
     else:
-        raise Invalid([Problem("entity", "must be an account like @a:b, a room like !r, or a server name like *.example.org")])
+        raise Invalid(
+            [Problem("entity", "must be an account like @a:b, a room like !r, or a server name like *.example.org")]
+        )
     if action.scope is not None and action.scope is not Scope.groups:
         raise Invalid([Problem("scope", "can be 'account' only for an account")])
     return kind, entity
@@ -117,7 +117,9 @@ def _subject(txn: Transaction, setting: Setting, action: Blacklist) -> tuple[Sub
 
 def _check_times(setting: Setting, action: Blacklist) -> None:
     times = {"until_ms": action.until_ms, "review_ms": action.review_ms}
-    past = [Problem(name, "must lie in the future") for name, ms in times.items() if ms is not None and ms <= setting.now_ms]
+    past = [
+        Problem(name, "must lie in the future") for name, ms in times.items() if ms is not None and ms <= setting.now_ms
+    ]
     if past:
         raise Invalid(past)
 

@@ -34,7 +34,7 @@ CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
 }
 
 
-class _OnlyTrying(Exception):  # noqa: N818 - no error: it takes back a transaction that was a dry run
+class _OnlyTrying(Exception):
     def __init__(self, change: Change) -> None:
         super().__init__()
         self.change = change

@@ -77,7 +77,9 @@ class Gate:
         self._people = people
         self._journal = journal
 
-    async def send(self, user_id: str, room_id: str, *, retracts_own: Callable[[], Awaitable[bool]] | None = None) -> Answer:
+    async def send(
+        self, user_id: str, room_id: str, *, retracts_own: Callable[[], Awaitable[bool]] | None = None
+    ) -> Answer:
         """Judge an event. `retracts_own` is asked only if something depends on it."""
         attempt = Send(actor=self._people.account(user_id), room=self._room(room_id))
         if judge(attempt, self._config).allowed:
@@ -91,7 +93,9 @@ class Gate:
         if answer is not GO_ON:
             return answer
         attempt = Manage(actor=self._people.account(user_id), room=self._room(room_id))
-        return await self._settle(attempt, await self._database.run("groupreg_open", places.open_up, self._taker(), room_id))
+        return await self._settle(
+            attempt, await self._database.run("groupreg_open", places.open_up, self._taker(), room_id)
+        )
 
     async def join(self, user_id: str, room_id: str, *, invited: bool) -> Answer:
         """Judge a join and take its places."""
@@ -121,7 +125,9 @@ class Gate:
         outcome = await self._database.run("groupreg_invite", places.invite, self._taker(), room_id, guest.user_id)
         return await self._settle(attempt, outcome)
 
-    async def found(self, user_id: str, *, kind: RoomKind, invitees: Sequence[str], invites: int, holder: str) -> Answer:
+    async def found(
+        self, user_id: str, *, kind: RoomKind, invitees: Sequence[str], invites: int, holder: str
+    ) -> Answer:
         """Judge the founding of a room and take its places. `holder` names the room before it has an id."""
         guests = tuple(self._people.account(one) for one in invitees)
         with_staff = kind is RoomKind.direct and await self._people.is_staff(invitees[0])

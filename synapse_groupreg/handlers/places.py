@@ -77,9 +77,7 @@ def _join_group(txn: Transaction, taker: Taker, attempt: Join, row: RoomRow | No
     members = quotas.members(txn, room_id, taker.now_ms, besides=user_id, default=quota.members_per_room)
     joined = None
     if attempt.actor.local:
-        joined = quotas.rooms_joined(
-            txn, subject, accounts, taker.now_ms, besides=room_id, default=quota.rooms_joined
-        )
+        joined = quotas.rooms_joined(txn, subject, accounts, taker.now_ms, besides=room_id, default=quota.rooms_joined)
     size = members.used + 1
     room = attrs.evolve(attempt.room, members=size)
     verdict = judge(attrs.evolve(attempt, room=room, members=members, joined=joined), taker.config)
@@ -146,9 +144,7 @@ def found(txn: Transaction, taker: Taker, attempt: Found, *, holder: str, invite
             attempt,
             members=Use(invites + 1, quota.members_per_room),
             founded=quotas.rooms_founded(txn, subject, accounts, taker.now_ms, default=quota.rooms_founded),
-            joined=quotas.rooms_joined(
-                txn, subject, accounts, taker.now_ms, besides=None, default=quota.rooms_joined
-            ),
+            joined=quotas.rooms_joined(txn, subject, accounts, taker.now_ms, besides=None, default=quota.rooms_joined),
         ),
         taker.config,
     )

@@ -24,7 +24,8 @@ def plan(txn: Transaction, config: GroupRegConfig, server_name: str, now_ms: int
     over_cap = [
         {"room_id": one.room_id, "name": one.name, "members": one.members, "cap": cap}
         for one in groups
-        if one.members > (cap := quotas.limit(txn, quotas.room_subject(one.room_id), quotas.MEMBERS, config.quotas.members_per_room))
+        if one.members
+        > (cap := quotas.limit(txn, quotas.room_subject(one.room_id), quotas.MEMBERS, config.quotas.members_per_room))
     ]
     lists: dict[str, list[Any]] = {
         "rooms_over_cap": over_cap,

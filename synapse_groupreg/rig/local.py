@@ -7,9 +7,7 @@ import requests
 _TIMEOUT_SECONDS = 30
 
 
-def request(
-    method: str, url: str, *, json: object = None, seconds: float = _TIMEOUT_SECONDS
-) -> requests.Response:
+def request(method: str, url: str, *, json: object = None, seconds: float = _TIMEOUT_SECONDS) -> requests.Response:
     """One request that no proxy and no ~/.netrc of the environment gets to see or to change."""
     with requests.Session() as session:
         session.trust_env = False

@@ -91,8 +91,5 @@ def _program() -> Path:
         program = Path(place) / "bin" / "redis-server"
         if program.exists():
             return program
-    message = (
-        "Redis is not here: set GROUPREG_TEST_REDIS to the host:port of a server, "
-        "or install the extra `servers`."
-    )
+    message = "Redis is not here: set GROUPREG_TEST_REDIS to the host:port of a server, or install the extra `servers`."
     raise RigError(message)

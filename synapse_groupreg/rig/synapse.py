@@ -82,9 +82,7 @@ class Homeserver:
             log_levels=log_levels or {},
             further_listeners=further_listeners,
         )
-        self._main = Member.of(
-            "main", MAIN, self.files.arguments, folder=self.files.folder, port=self.files.port
-        )
+        self._main = Member.of("main", MAIN, self.files.arguments, folder=self.files.folder, port=self.files.port)
         self._workers: list[Member] = []
 
     @property

@@ -54,11 +54,11 @@ def page(txn: Transaction, filters: Mapping[str, str], start: int, limit: int) -
     """Acts that match the filters (author, subject, action), the newest first, and how many there are."""
     where = " AND ".join(f"{column} = ?" for column in ("author", "subject", "action") if column in filters) or "1 = 1"
     values = [filters[column] for column in ("author", "subject", "action") if column in filters]
-    txn.execute(f"SELECT count(*) FROM groupreg_acts WHERE {where}", values)  # noqa: S608 - columns from the tuple above
+    txn.execute(f"SELECT count(*) FROM groupreg_acts WHERE {where}", values)
     total = int(txn.fetchone()[0])
     txn.execute(
         "SELECT id, ts_ms, author, action, subject, reason, before, after FROM groupreg_acts"
-        f" WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?",  # noqa: S608 - columns from the tuple above
+        f" WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?",
         (*values, limit, start),
     )
     return [_act(row) for row in txn.fetchall()], total

@@ -35,7 +35,7 @@ class Transaction(Protocol):
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> object:
         """Run one statement."""
 
-    def fetchone(self) -> Any:  # noqa: ANN401 - a row is a tuple of whatever the statement selects
+    def fetchone(self) -> Any:
         """The next row, or None."""
 
     def fetchall(self) -> list[Any]:
@@ -56,7 +56,7 @@ class Database(Protocol):
         """
 
 
-def select_in(txn: Transaction, sql: str, values: Iterable[str], *more: Any) -> list[Any]:  # noqa: ANN401 - SQL values
+def select_in(txn: Transaction, sql: str, values: Iterable[str], *more: Any) -> list[Any]:
     """All rows of a statement in which `{}` stands for the marks of the values; `more` follows them."""
     distinct = list(dict.fromkeys(values))
     rows: list[Any] = []

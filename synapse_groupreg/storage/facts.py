@@ -38,7 +38,11 @@ class Facts:
 
 def since(txn: Transaction, version: int | None, now_ms: int) -> Facts | None:
     """What changed after a version, or everything for None; None when nothing did."""
-    news = changes.News(changes.current(txn), frozenset(), everything=True) if version is None else changes.since(txn, version)
+    news = (
+        changes.News(changes.current(txn), frozenset(), everything=True)
+        if version is None
+        else changes.since(txn, version)
+    )
     if not news.everything and not news.subjects:
         return None
     accounts = None if news.everything else {subject for kind, subject in news.subjects if kind == "account"}

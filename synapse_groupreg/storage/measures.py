@@ -24,7 +24,7 @@ _COLUMNS = (
 
 def get(txn: Transaction, measure_id: int) -> Measure | None:
     """One measure."""
-    txn.execute(f"SELECT {_COLUMNS} FROM groupreg_measures WHERE id = ?", (measure_id,))  # noqa: S608 - constant columns
+    txn.execute(f"SELECT {_COLUMNS} FROM groupreg_measures WHERE id = ?", (measure_id,))
     row = txn.fetchone()
     return None if row is None else _measure(row)
 
@@ -73,7 +73,7 @@ def update(txn: Transaction, measure: Measure) -> None:
 def of_subjects(txn: Transaction, kind: SubjectKind, subjects: Iterable[str], now_ms: int) -> list[Measure]:
     """The measures on these subjects that are in force now or later."""
     sql = (
-        f"SELECT {_COLUMNS} FROM groupreg_measures WHERE subject IN ({{}}) AND subject_kind = ?"  # noqa: S608 - constant columns
+        f"SELECT {_COLUMNS} FROM groupreg_measures WHERE subject IN ({{}}) AND subject_kind = ?"
         " AND lifted_ms IS NULL AND (until_ms IS NULL OR until_ms > ?)"
     )
     return [_measure(row) for row in select_in(txn, sql, subjects, kind.value, now_ms)]
@@ -82,7 +82,7 @@ def of_subjects(txn: Transaction, kind: SubjectKind, subjects: Iterable[str], no
 def open_ones(txn: Transaction, now_ms: int) -> list[Measure]:
     """All measures that are in force now or later."""
     txn.execute(
-        f"SELECT {_COLUMNS} FROM groupreg_measures WHERE lifted_ms IS NULL AND (until_ms IS NULL OR until_ms > ?)",  # noqa: S608 - constant columns
+        f"SELECT {_COLUMNS} FROM groupreg_measures WHERE lifted_ms IS NULL AND (until_ms IS NULL OR until_ms > ?)",
         (now_ms,),
     )
     return [_measure(row) for row in txn.fetchall()]
@@ -91,10 +91,10 @@ def open_ones(txn: Transaction, now_ms: int) -> list[Measure]:
 def page(txn: Transaction, *, ended: bool, now_ms: int, start: int, limit: int) -> tuple[list[Measure], int]:
     """Measures, the newest first, and how many there are; with `ended` also those that are over."""
     where = "1 = 1 OR ? > 0" if ended else "lifted_ms IS NULL AND (until_ms IS NULL OR until_ms > ?)"
-    txn.execute(f"SELECT count(*) FROM groupreg_measures WHERE {where}", (now_ms,))  # noqa: S608 - one of two constants
+    txn.execute(f"SELECT count(*) FROM groupreg_measures WHERE {where}", (now_ms,))
     total = int(txn.fetchone()[0])
     txn.execute(
-        f"SELECT {_COLUMNS} FROM groupreg_measures WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?",  # noqa: S608 - constants
+        f"SELECT {_COLUMNS} FROM groupreg_measures WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?",
         (now_ms, limit, start),
     )
     return [_measure(row) for row in txn.fetchall()], total

@@ -29,8 +29,7 @@ def get(txn: Transaction, name: str) -> str | None:
 def put(txn: Transaction, name: str, value: str) -> None:
     """Set a setting."""
     txn.execute(
-        "INSERT INTO groupreg_meta (name, value) VALUES (?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        "INSERT INTO groupreg_meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         (name, value),
     )
 

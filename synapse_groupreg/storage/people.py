@@ -37,13 +37,13 @@ def has_threepid(txn: Transaction, user_id: str) -> bool:
 
 def language(txn: Transaction, user_id: str) -> str | None:
     """The language of an account: its own setting, else that of the newest client that asked for notifications."""
-    txn.execute(
-        "SELECT content FROM account_data WHERE user_id = ? AND account_data_type = ?", (user_id, SETTINGS)
-    )
+    txn.execute("SELECT content FROM account_data WHERE user_id = ? AND account_data_type = ?", (user_id, SETTINGS))
     row = txn.fetchone()
     content = json.loads(row[0]) if row else {}
     if isinstance(content.get("language"), str):
         return str(content["language"])
-    txn.execute("SELECT lang FROM pushers WHERE user_name = ? AND lang IS NOT NULL ORDER BY ts DESC LIMIT 1", (user_id,))
+    txn.execute(
+        "SELECT lang FROM pushers WHERE user_name = ? AND lang IS NOT NULL ORDER BY ts DESC LIMIT 1", (user_id,)
+    )
     row = txn.fetchone()
     return None if row is None else str(row[0])

@@ -141,7 +141,9 @@ def rooms_founded(txn: Transaction, subject: str, accounts: list[str], now_ms: i
     held -= _replaced(txn, held, rows, accounts)
     if holders:
         holders -= _arrived(txn, made)
-    return Use(len(held) + len(holders - {CONVERSION + room_id for room_id in held}), limit(txn, subject, FOUNDED, default))
+    return Use(
+        len(held) + len(holders - {CONVERSION + room_id for room_id in held}), limit(txn, subject, FOUNDED, default)
+    )
 
 
 def rooms_joined(

@@ -71,11 +71,11 @@ def page(txn: Transaction, filters: Mapping[str, str], start: int, limit: int) -
     columns = [column for column in ("account", "code", "room_id") if column in filters]
     where = " AND ".join(f"{column} = ?" for column in columns) or "1 = 1"
     values = [filters[column] for column in columns]
-    txn.execute(f"SELECT count(*) FROM groupreg_refusals WHERE {where}", values)  # noqa: S608 - columns from the list above
+    txn.execute(f"SELECT count(*) FROM groupreg_refusals WHERE {where}", values)
     total = int(txn.fetchone()[0])
     txn.execute(
         "SELECT minute_ms, account, code, attempt, room_id, count, dry, first_ms, last_ms FROM groupreg_refusals"
-        f" WHERE {where} ORDER BY last_ms DESC, account, code LIMIT ? OFFSET ?",  # noqa: S608 - columns from the list above
+        f" WHERE {where} ORDER BY last_ms DESC, account, code LIMIT ? OFFSET ?",
         (*values, limit, start),
     )
     return [_summary(row) for row in txn.fetchall()], total

@@ -35,20 +35,20 @@ class RoomRow:
 
 def get(txn: Transaction, room_id: str) -> RoomRow | None:
     """The row as it stands."""
-    txn.execute(f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE room_id = ?", (room_id,))  # noqa: S608 - constant columns
+    txn.execute(f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE room_id = ?", (room_id,))
     row = txn.fetchone()
     return None if row is None else _row(row)
 
 
 def known(txn: Transaction, room_ids: Iterable[str]) -> dict[str, RoomRow]:
     """The rows of several rooms, for those that have one."""
-    sql = f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE room_id IN ({{}})"  # noqa: S608 - constant columns
+    sql = f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE room_id IN ({{}})"
     return {row[0]: _row(row) for row in select_in(txn, sql, room_ids)}
 
 
 def founded_by(txn: Transaction, user_ids: Iterable[str]) -> list[RoomRow]:
     """The rooms whose founder is one of these accounts."""
-    sql = f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE founder IN ({{}})"  # noqa: S608 - constant columns
+    sql = f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE founder IN ({{}})"
     return [_row(row) for row in select_in(txn, sql, user_ids)]
 
 
@@ -103,9 +103,9 @@ def exceptional(txn: Transaction, room_ids: Iterable[str] | None = None) -> list
     """Rooms that the hot path must know: large ones and replaced ones; all of them, or those among the given."""
     what = "(members IS NOT NULL OR successor IS NOT NULL)"
     if room_ids is None:
-        txn.execute(f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE {what}")  # noqa: S608 - constants
+        txn.execute(f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE {what}")
         return [_row(row) for row in txn.fetchall()]
-    sql = f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE room_id IN ({{}}) AND {what}"  # noqa: S608 - constants
+    sql = f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE room_id IN ({{}}) AND {what}"
     return [_row(row) for row in select_in(txn, sql, room_ids)]
 
 
@@ -129,10 +129,10 @@ def page(txn: Transaction, search: str | None, start: int, limit: int) -> tuple[
         )
         escaped = search.replace("!", "!!").replace("%", "!%").replace("_", "!_")
         values = [f"%{escaped}%", f"%{escaped.lower()}%"]
-    txn.execute(f"SELECT count(*) FROM groupreg_rooms WHERE {where}", values)  # noqa: S608 - one of two constants
+    txn.execute(f"SELECT count(*) FROM groupreg_rooms WHERE {where}", values)
     total = int(txn.fetchone()[0])
     txn.execute(
-        f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE {where} ORDER BY room_id LIMIT ? OFFSET ?",  # noqa: S608 - constants
+        f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE {where} ORDER BY room_id LIMIT ? OFFSET ?",
         (*values, limit, start),
     )
     return [_row(row) for row in txn.fetchall()], total

@@ -61,14 +61,14 @@ def create(txn: Transaction, room_id: str) -> Create | None:
 
 def membership(txn: Transaction, room_id: str, user_id: str) -> str | None:
     """The membership of an account in a room, as Synapse committed it."""
-    txn.execute(f"SELECT membership {_MEMBERS} AND state_key = ?", (room_id, user_id))  # noqa: S608 - constant
+    txn.execute(f"SELECT membership {_MEMBERS} AND state_key = ?", (room_id, user_id))
     row = txn.fetchone()
     return None if row is None else row[0]
 
 
 def members(txn: Transaction, room_id: str) -> int:
     """How many are joined: counted from the current state, never from Synapse's caches or statistics, which lag."""
-    txn.execute(f"SELECT count(*) {_MEMBERS} AND membership = 'join'", (room_id,))  # noqa: S608 - constant
+    txn.execute(f"SELECT count(*) {_MEMBERS} AND membership = 'join'", (room_id,))
     return int(txn.fetchone()[0])
 
 
@@ -80,14 +80,14 @@ def maybe_larger_than(txn: Transaction, members: int) -> set[str]:
 
 def joined(txn: Transaction, room_id: str, limit: int = 100_000) -> list[str]:
     """Who is joined."""
-    txn.execute(f"SELECT state_key {_MEMBERS} AND membership = 'join' LIMIT ?", (room_id, limit))  # noqa: S608 - constant
+    txn.execute(f"SELECT state_key {_MEMBERS} AND membership = 'join' LIMIT ?", (room_id, limit))
     return [str(row[0]) for row in txn.fetchall()]
 
 
 def people(txn: Transaction, room_id: str) -> list[str]:
     """Who is joined or invited, as far as it matters to the shape of a direct chat: one more than fit into it."""
     txn.execute(
-        f"SELECT state_key {_MEMBERS} AND membership IN ('join', 'invite') LIMIT ?",  # noqa: S608 - constant
+        f"SELECT state_key {_MEMBERS} AND membership IN ('join', 'invite') LIMIT ?",
         (room_id, DIRECT_MEMBERS + 1),
     )
     return [str(row[0]) for row in txn.fetchall()]

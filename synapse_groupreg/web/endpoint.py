@@ -91,5 +91,3 @@ def _problem(details: ErrorDetails) -> Problem:
     where = ".".join(str(part) for part in details["loc"])
     message = "is not known here" if details["type"] == "extra_forbidden" else details["msg"]
     return Problem(where or "body", message.removeprefix("Value error, ").replace("Input should be", "must be"))
-
-

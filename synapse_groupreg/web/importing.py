@@ -49,7 +49,9 @@ class Importing:
             )
             for row in call.body.rows
         ]
-        staged = await self._services.database.run("groupreg_import", _stage, call.path["import_id"], call.staff.user_id, rows)
+        staged = await self._services.database.run(
+            "groupreg_import", _stage, call.path["import_id"], call.staff.user_id, rows
+        )
         return {"rows": staged}
 
     async def commit(self, call: Call) -> Answer:

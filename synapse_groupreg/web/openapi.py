@@ -78,8 +78,10 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "summary": endpoint.summary,
         "description": _who(endpoint),
         "parameters": [
-            *({"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-              for name in re.findall(r"\{(\w+)\}", endpoint.path)),
+            *(
+                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+                for name in re.findall(r"\{(\w+)\}", endpoint.path)
+            ),
             *_query(endpoint.query),
         ],
         "responses": {

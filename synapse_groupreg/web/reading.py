@@ -31,7 +31,8 @@ class Reading:
         """The live rules: the configuration, and the mode that staff chose."""
         config = self._services.config
         shown = config.model_dump(
-            mode="json", include={"dry_run", "federation", "preset", "quotas", "roles", "exempt", "on_error", "membership_guard"}
+            mode="json",
+            include={"dry_run", "federation", "preset", "quotas", "roles", "exempt", "on_error", "membership_guard"},
         )
         return {
             "mode": self._services.snapshot.mode,
@@ -64,7 +65,10 @@ class Reading:
                 "exceptions": snapshot.exceptions,
                 "age_ms": services.homeserver.now_ms() - snapshot.refreshed_ms,
             },
-            "counters": {**await self._run("groupreg_status", survey.counters), "refusals_lost": about["refusals_lost"]},
+            "counters": {
+                **await self._run("groupreg_status", survey.counters),
+                "refusals_lost": about["refusals_lost"],
+            },
         }
 
     async def plan(self, _call: Call) -> Answer:

@@ -70,7 +70,9 @@ class Site(DirectServeJsonResource):
             return None
         if path == "/v1/openapi.json":
             return 200, self._document
-        return await self._guarded(lambda: self._answer(request, path.removeprefix("/v1/") if path.startswith("/v1/") else ""))
+        return await self._guarded(
+            lambda: self._answer(request, path.removeprefix("/v1/") if path.startswith("/v1/") else "")
+        )
 
     async def _answer(self, request: SynapseRequest, path: str) -> Response:
         found = find(self._endpoints, path)
@@ -113,7 +115,10 @@ class Site(DirectServeJsonResource):
         except Exception:
             reference = secrets.token_hex(4)
             logger.exception("An API request failed, reference %s", reference)
-            return 500, {"errcode": "M_UNKNOWN", "error": f"Internal error; the log has it under reference {reference}."}
+            return 500, {
+                "errcode": "M_UNKNOWN",
+                "error": f"Internal error; the log has it under reference {reference}.",
+            }
 
     def _rules(self, request: SynapseRequest) -> None:
         chosen = _query(request).get("lang") or request.getHeader("Accept-Language")

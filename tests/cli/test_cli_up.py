@@ -3,7 +3,6 @@
 """`groupreg up` and `down` with a real server: what they print is tried as printed."""
 
 import json
-import os
 import shlex
 import stat
 import subprocess
@@ -62,9 +61,8 @@ def printed(place: Path) -> dict[str, Any]:
     return told
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(0, "room-full"), (1, "identity-required"), (2, "account-blacklisted")]
-)
+@pytest.mark.smoke
+@pytest.mark.parametrize(("number", "code"), [(0, "room-full"), (1, "identity-required"), (2, "account-blacklisted")])
 def test_each_thing_to_try_is_refused_and_then_allowed(place: Path, printed: dict[str, Any], number: int, code: str):
     attempt = printed["try"][number]
     if attempt["before"]:
@@ -132,10 +130,11 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path):
     done = groupreg(tmp_path, "up", "--data", ".")
     assert done.returncode == 2
     assert "holds files of something else" in done.stderr
-    assert os.listdir(tmp_path) == ["thesis.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_taken_port_is_told(tmp_path: Path, place: Path, printed: dict[str, Any]):
+@pytest.mark.usefixtures("place")
+def test_a_taken_port_is_told(tmp_path: Path, printed: dict[str, Any]):
     port = printed["url"].rpartition(":")[2]
     done = groupreg(tmp_path, "up", "--port", port)
     assert done.returncode == 1

@@ -22,9 +22,7 @@ def whoami(url: str, token: str) -> str:
     return user_id
 
 
-def test_accounts_outlive_a_stop_and_a_crash(
-    start_homeserver: Callable[..., Homeserver], database: Database | None
-):
+def test_accounts_outlive_a_stop_and_a_crash(start_homeserver: Callable[..., Homeserver], database: Database | None):
     server = start_homeserver(database=database)
     token = server.register("ann")
     server.restart()

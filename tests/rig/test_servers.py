@@ -35,11 +35,11 @@ def test_a_given_postgres_is_used_and_left_as_it_was(postgres: Postgres, monkeyp
 def test_our_postgres_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("GROUPREG_TEST_POSTGRES", raising=False)
     tmp_path.chmod(0o755)
-    monkeypatch.setattr("tempfile.tempdir", "/tmp")  # noqa: S108 - pytest's folders are private
-    before = set(Path("/tmp").glob("groupreg-*"))  # noqa: S108
+    monkeypatch.setattr("tempfile.tempdir", "/tmp")
+    before = set(Path("/tmp").glob("groupreg-*"))
     with Postgres.start() as server:
         dsn = server.create_database().dsn
-    assert set(Path("/tmp").glob("groupreg-*")) == before  # noqa: S108
+    assert set(Path("/tmp").glob("groupreg-*")) == before
     with pytest.raises(psycopg2.OperationalError):
         psycopg2.connect(dsn)
 

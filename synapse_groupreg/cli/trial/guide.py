@@ -54,9 +54,7 @@ def data(trial: Trial) -> dict[str, Any]:
 def show(out: Output, trial: Trial) -> None:
     """Everything for a person."""
     out.say(f"The server runs at {trial.url}, its files are in {_short(trial.folder)}.")
-    rows = [
-        (name, trial.passwords[name], _standing(name)) for name in (samples.ADMIN, *samples.ASSURANCE)
-    ]
+    rows = [(name, trial.passwords[name], _standing(name)) for name in (samples.ADMIN, *samples.ASSURANCE)]
     out.table("Accounts", ("name", "password", "what it is"), rows)
     out.heading("In a Matrix client")
     out.say(f"Choose {trial.url} as the homeserver and log in with a name and password from above.")

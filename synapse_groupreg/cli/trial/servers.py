@@ -34,6 +34,8 @@ MODULE_CONFIG = {
 """The preset's rules with smaller numbers; unverified people may look around."""
 
 _DATABASE = "groupreg"
+# Not open to whoever else uses this machine.
+_SETTINGS = {"enable_registration": False, "enable_registration_without_verification": False}
 
 
 def running(trial: Trial) -> bool:
@@ -55,11 +57,10 @@ def start(trial: Trial) -> None:
         database=database,
         module_config=MODULE_CONFIG,
         registration_secret=trial.registration_secret,
+        settings=_SETTINGS,
     )
     files.write()
-    synapse = Member.of(
-        "main", MAIN, files.arguments, folder=files.folder, port=trial.port, lock=trial.synapse_lock
-    )
+    synapse = Member.of("main", MAIN, files.arguments, folder=files.folder, port=trial.port, lock=trial.synapse_lock)
     _start(synapse.process, partial(healthy, synapse.url))
 
 

@@ -164,7 +164,7 @@ class GroupRegConfig(_Section):
     on_error: OnErrorConfig = OnErrorConfig()
     """What to answer when a check fails."""
     membership_guard: Literal["request", "event_allowed"] = "request"
-    """How kicks and bans are seen: from the request (cheap), or by Synapse's `check_event_allowed` (loads room state)."""
+    """How kicks and bans are seen: from the request, or by Synapse's `check_event_allowed`, which loads room state."""
 
 
 def load(data: object) -> GroupRegConfig:

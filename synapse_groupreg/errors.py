@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,7 @@ class Problem:
     path: str
     text: str
 
+    @override
     def __str__(self) -> str:
         return f"{self.path}: {self.text}" if self.path else self.text
 

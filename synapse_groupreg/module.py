@@ -123,9 +123,9 @@ class GroupRegModule:
             self._api,
             self._poke.clock,
             services,
-            endpoints(services),
-            Reading(services).live_policy,
-            metadata.version("synapse-groupreg"),
+            endpoints=endpoints(services),
+            policy=Reading(services).live_policy,
+            version=metadata.version("synapse-groupreg"),
         )
         self._api.register_web_resource(PREFIX, site)
 

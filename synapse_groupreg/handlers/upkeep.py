@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.handlers.start import SERVER
+from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.identity import smallest_tier, tier
 from synapse_groupreg.storage import acts, changes, identity, people, quotas, rooms, state
 from synapse_groupreg.storage.facts import relatives
@@ -118,7 +119,7 @@ async def contact_changed(database: Database, homeserver: Homeserver, user_id: s
 def _note_contact(txn: Transaction, user_id: str, now_ms: int) -> bool:
     before = identity.assurance_of(txn, user_id)
     if people.has_threepid(txn, user_id):
-        identity.put(txn, user_id, identity.THREEPID, identity.Assurance.contact, now_ms)
+        identity.put(txn, user_id, identity.THREEPID, Assurance.contact, now_ms)
     else:
         identity.drop(txn, user_id, identity.THREEPID)
     after = identity.assurance_of(txn, user_id)

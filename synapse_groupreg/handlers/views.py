@@ -79,7 +79,7 @@ def room(txn: Transaction, room_id: str, config: GroupRegConfig, now_ms: int) ->
 
 
 def room_list(
-    txn: Transaction, config: GroupRegConfig, now_ms: int, search: str | None, start: int, limit: int
+    txn: Transaction, config: GroupRegConfig, now_ms: int, *, search: str | None, start: int, limit: int
 ) -> tuple[list[View], int]:
     """Groups with their caps, by id, and how many there are; `search` is a part of the name or the id."""
     for room_id in rooms.unseen(txn, "", limit):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""A refusal in the words of the person who reads it: their account's setting, else their client's language, else ours."""
+"""A refusal in the language of who reads it: their account's setting, else their client's language, else ours."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from synapse.events import EventBase
     from synapse.module_api import ModuleApi
-    from synapse.types import Requester, RoomAlias, StateMap
+    from synapse.synapse_rust.types import Requester
+    from synapse.types import RoomAlias, StateMap
 
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers.gate import Answer, Gate

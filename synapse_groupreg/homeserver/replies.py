@@ -49,7 +49,10 @@ class Replies:
         except SynapseError:
             raise
         except Exception:
-            return await self._failed(attempt, user_id)
+            reference = secrets.token_hex(4)
+            # No identity in the log: the reference is what a person can quote.
+            logger.exception("A check (%s) failed, reference %s", attempt, reference)
+            return await self._failed(attempt, user_id, reference)
 
     async def insist(self, attempt: AttemptName, user_id: str, judging: Callable[[], Awaitable[Answer]]) -> None:
         """Raise the answer, where a callback can't return a body."""
@@ -71,11 +74,8 @@ class Replies:
         assert answer == GO_ON
         return NOT_SPAM
 
-    async def _failed(self, attempt: AttemptName, user_id: str) -> Verdict:
-        reference = secrets.token_hex(4)
+    async def _failed(self, attempt: AttemptName, user_id: str, reference: str) -> Verdict:
         choice = getattr(self._on_error, attempt)
-        # No identity in the log: the reference is what a person can quote.
-        logger.exception("A check (%s) failed, reference %s; on_error says: %s", attempt, reference, choice)
         FAILURES.labels(server_name=self._server_name, attempt=attempt).inc()
         if choice == "allow":
             return NOT_SPAM

@@ -48,8 +48,10 @@ _CHECKS: tuple[tuple[str, Callable[[Any], object], str], ...] = (
         lambda synapse: (
             synapse.registration.enable_registration and synapse.registration.enable_registration_without_verification
         ),
-        "enable_registration_without_verification lets anybody make accounts, each with limits of its own until it is"
-        " linked to a person: require a token or a verified e-mail address.",
+        (
+            "enable_registration_without_verification lets anybody make accounts, each with limits of its own until it"
+            " is linked to a person: require a token or a verified e-mail address."
+        ),
     ),
     (
         "forget-rooms",
@@ -85,7 +87,9 @@ _OUR_CHECKS: tuple[tuple[str, Callable[[GroupRegConfig], bool], str], ...] = (
     (
         "guard-gaps",
         lambda config: config.membership_guard == "request",
-        "membership_guard: request judges from the request; the text that a person may put into the reason of their"
-        " own leave is not seen.",
+        (
+            "membership_guard: request judges from the request; the text that a person may put into the reason of"
+            " their own leave is not seen."
+        ),
     ),
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
+from typing_extensions import override
 
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.types import Account, Found, Invite, Join, Manage, Room, RoomKind, Send, Violation
@@ -23,6 +24,7 @@ class IdentityRequired(Violation):
     required: Assurance
     have: Assurance
 
+    @override
     def facts(self) -> dict[str, object]:
         """The two assurances by their names."""
         return {"required": self.required.name, "have": self.have.name}

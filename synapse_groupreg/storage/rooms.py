@@ -141,7 +141,7 @@ def page(txn: Transaction, search: str | None, start: int, limit: int) -> tuple[
 def _kind(txn: Transaction, room_id: str, made: state.Create, *, at_first: bool) -> RoomKind:
     before = made.predecessor
     if made.founded_as is None and before is not None and server_of(made.creator):
-        # Upgrades carry no founding mark: a small group must not turn into a direct chat, and free a place, by upgrading.
+        # Upgrades carry no founding mark: a small group must not turn into a direct chat, and free a place, by one.
         row = ensure(txn, before) if before != room_id else None
         if row is not None and row.kind is RoomKind.group:
             return RoomKind.group

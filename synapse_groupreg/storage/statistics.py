@@ -77,7 +77,7 @@ def accounts_by_assurance(txn: Transaction) -> dict[Assurance, int]:
 
 
 def busy_accounts(txn: Transaction, more_than: int) -> list[str]:
-    """Accounts that may be over a limit: those with that many rooms, linked ones, and those with limits of their own."""
+    """Accounts that may be over a limit: with that many rooms, linked to others, or with limits of their own."""
     txn.execute(
         "SELECT user_id FROM local_current_membership GROUP BY user_id HAVING count(*) > ?"
         " UNION SELECT user_id FROM groupreg_person_accounts"

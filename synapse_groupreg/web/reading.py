@@ -89,7 +89,13 @@ class Reading:
         """GET rooms."""
         query, now_ms = call.query, self._services.homeserver.now_ms()
         found, total = await self._run(
-            "groupreg_rooms", views.room_list, self._services.config, now_ms, query.search, query.start, query.limit
+            "groupreg_rooms",
+            views.room_list,
+            self._services.config,
+            now_ms,
+            search=query.search,
+            start=query.start,
+            limit=query.limit,
         )
         return _page("rooms", found, total, query)
 

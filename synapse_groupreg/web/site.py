@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from synapse.http.server import DirectServeJsonResource
 from synapse.module_api.errors import SynapseError
+from typing_extensions import override
 
 from synapse_groupreg import errors, texts
 from synapse_groupreg.policy.actions import Staff
@@ -44,13 +45,14 @@ Response = tuple[int, dict[str, Any]]
 class Site(DirectServeJsonResource):
     """Everything under `/_synapse/client/groupreg`."""
 
-    isLeaf = True
+    isLeaf = True  # noqa: N815 - twisted's name
 
     def __init__(
         self,
         api: ModuleApi,
         clock: Clock,
         services: Services,
+        *,
         endpoints: Sequence[Endpoint],
         policy: Callable[[], dict[str, Any]],
         version: str,
@@ -62,6 +64,7 @@ class Site(DirectServeJsonResource):
         self._policy = policy
         self._document = openapi.document(endpoints, BASE, version)
 
+    @override
     async def _async_render(self, request: SynapseRequest) -> Response | None:
         """Synapse's hook for a resource that routes by itself."""
         path = request.path.decode("ascii", errors="replace").removeprefix(PREFIX)
@@ -120,7 +123,7 @@ class Site(DirectServeJsonResource):
                 "error": f"Internal error; the log has it under reference {reference}.",
             }
 
-    def _rules(self, request: SynapseRequest) -> None:
+    def _rules(self, request: Any) -> None:  # twisted's own methods are untyped
         chosen = _query(request).get("lang") or request.getHeader("Accept-Language")
         language = texts.best_language(chosen, self._services.config.texts.default_language)
         page = rules.render_rules(self._policy(), language, self._services.homeserver.server_name)

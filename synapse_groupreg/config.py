@@ -99,7 +99,7 @@ class IdentityConfig(_Section):
     remote_senders: OnError = "allow"
     """Whether accounts of other servers, which nobody here can verify, may post in groups here."""
     keys_path: str | None = None
-    """Folder of the keys that digest identity references; default: `groupreg` beside Synapse's signing key."""
+    """Folder of the key that digests identity references; default: `groupreg` beside Synapse's configuration file."""
 
 
 class BlacklistConfig(_Section):

@@ -4,6 +4,7 @@
 
 import os
 import signal
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from types import FrameType
@@ -12,6 +13,13 @@ import hypothesis
 import pytest
 
 from synapse_groupreg.rig import Database, Homeserver, Postgres, Redis, WorkerHomeserver
+
+# Importing Synapse warns of what is not ours to mend; every later warning is an error.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import synapse.module_api  # noqa: F401
+
+pytest_plugins = ["tests.database"]
 
 TEST_SECONDS = 240
 """Longer than any single test takes, its servers' start included: past it the test hangs and fails."""

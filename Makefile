@@ -13,8 +13,8 @@ PROJECT := --constraint constraints.txt --editable '.[synapse,servers]'
 # The first that knows dependency groups.
 NEW_PIP := 'pip>=25.1'
 
-# The oldest Synapse that is supported; the module refuses to start on an older one.
-OLDEST := 1.154.0
+# The oldest Synapse that is supported, as pyproject.toml names it; the module refuses to start on an older one.
+OLDEST := $(shell sed -n 's/^synapse = .*matrix-synapse>=\([0-9.]*\).*/\1/p' pyproject.toml)
 
 .PHONY: help up down clean test check lint prove oldest format constraints
 .DEFAULT_GOAL := help
@@ -48,7 +48,7 @@ prove: $(VENV)/.tools ## Run the tests with their long forms
 
 oldest: $(VENV)/.tools ## Run the smoke tests on the oldest Synapse that is supported
 	@# Beside the environment, not in it: that Synapse runs with the same releases of everything else.
-	@$(PIP_INSTALL) --no-deps --upgrade --target build/oldest matrix-synapse==$(OLDEST)
+	@$(PIP_INSTALL) --no-deps --upgrade --target build/oldest 'matrix-synapse==$(OLDEST).*'
 	@PYTHONPATH=$(CURDIR)/build/oldest $(BIN)/python -m pytest -m smoke $(ARGS)
 
 format: $(VENV)/.tools ## Put the code into its one form

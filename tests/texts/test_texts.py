@@ -44,6 +44,7 @@ FACTS: dict[str, list[dict[str, object]]] = {
     "room-blacklisted": MEASURE_FACTS,
     "server-blacklisted": MEASURE_FACTS,
     "room-replaced": [{}],
+    "federation-closed": [{}],
     "unavailable": [{}],
     "reserved-state": [{"type": "org.groupreg.labels"}],
 }

@@ -105,7 +105,8 @@ class GroupRegModule:
             journal=self._journal,
         )
         words = Words(self._database, homeserver, config.texts.default_language)
-        Callbacks(self._api, config, gate, Replies(config, words, homeserver.server_name)).register()
+        replies = Replies(config, words, homeserver.server_name, lambda: snapshot.mode)
+        Callbacks(self._api, config, gate, replies).register()
         self._api.register_third_party_rules_callbacks(
             on_add_user_third_party_identifier=self._contact_added,
             on_remove_user_third_party_identifier=self._contact_removed,

@@ -211,7 +211,7 @@ class Gate:
                     account=attempt.actor.user_id,
                     code=violation.code,
                     attempt=attempt.name,
-                    room_id=None if room is None else room.room_id,
+                    room_id=None if room is None else room.room_id or None,
                     dry=violation not in refusing,
                 )
                 for violation in verdict.violations

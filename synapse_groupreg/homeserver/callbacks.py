@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 OURS = "org.groupreg."
 """Prefix of event types and keys that only this module writes."""
+_AUTHORISER = "join_authorised_via_users_server"
 
 
 class Callbacks:
@@ -114,7 +115,7 @@ class Callbacks:
         membership = content.get("membership")
         if membership == "knock":
             await self._replies.insist("join", user_id, lambda: self._gate.knock(user_id, room_id))
-        elif state_key != user_id and membership in ("leave", "ban"):
+        elif _moderates(membership, user_id, state_key) or _names_oneself(content):
             await self._replies.insist("manage", user_id, lambda: self._gate.manage(user_id, room_id))
         return NOT_SPAM
 
@@ -122,7 +123,7 @@ class Callbacks:
         """Judge kicks, bans and unbans, where the request can't tell (`membership_guard: event_allowed`)."""
         if event.type == "m.room.member" and self._api.is_mine(event.sender):
             membership = event.content.get("membership")
-            if membership in ("leave", "ban") and event.state_key != event.sender:
+            if _moderates(membership, event.sender, event.state_key):
                 await self._replies.insist(
                     "manage", event.sender, lambda: self._gate.manage(event.sender, event.room_id)
                 )
@@ -199,7 +200,7 @@ class Callbacks:
 
     async def user_may_create_room_alias(self, user_id: str, _alias: RoomAlias) -> Verdict:
         """Judge a new alias; of which room, Synapse doesn't say."""
-        return await self._replies.give("manage", user_id, lambda: self._gate.manage(user_id, None))
+        return await self._replies.give("manage", user_id, lambda: self._gate.manage(user_id, guard.SOME_GROUP))
 
     async def user_may_publish_room(self, user_id: str, room_id: str) -> Verdict:
         """Judge publishing in, or withdrawing from, the room directory."""
@@ -250,15 +251,31 @@ class Callbacks:
         if act is None:
             return None
         if act.kind == "knock":
-            room_id = act.room_id or ""
-            await self._replies.insist("join", user_id, lambda: self._gate.knock(user_id, room_id))
+            await self._replies.insist("join", user_id, lambda: self._knock(user_id, act.room or guard.SOME_GROUP))
         else:
-            await self._replies.insist("manage", user_id, lambda: self._gate.manage(user_id, act.room_id))
+            await self._replies.insist("manage", user_id, lambda: self._gate.manage(user_id, act.room))
         return None
+
+    async def _knock(self, user_id: str, room: str) -> Answer:
+        if room.startswith("!"):
+            return await self._gate.knock(user_id, room)
+        # Aliases of other servers are not looked up a second time, and such rooms can't be groups of ours.
+        ours = self._api.is_mine(room)
+        room_id = (await self._api.lookup_room_alias(room))[0] if ours else guard.SOME_GROUP
+        return await self._gate.knock(user_id, room_id)
 
 
 def _opens_room(event_type: str, content: Any) -> bool:
     return event_type == "m.room.join_rules" and content.get("join_rule") != "invite"
+
+
+def _moderates(membership: object, user_id: str, state_key: str) -> bool:
+    return state_key != user_id and membership in ("leave", "ban")
+
+
+def _names_oneself(content: dict[str, Any]) -> bool:
+    """Whether a join says more than that it joins: a name or a picture for this room alone, which others see."""
+    return content.get("membership") == "join" and not content.keys() <= {"membership", _AUTHORISER}
 
 
 def _strings(value: object) -> list[str]:

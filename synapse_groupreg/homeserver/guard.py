@@ -17,6 +17,8 @@ _VERSIONS = frozenset({"r0", "v1", "v3", "unstable"})
 _MEMBERSHIPS = frozenset({"kick", "ban", "unban"})
 _WRITES = frozenset({"POST", "PUT", "DELETE"})
 OWN_PATH = "/_synapse/client/groupreg/"
+SOME_GROUP = ""
+"""Stands for a group whose id Synapse doesn't tell us. An alias belongs to one: a direct chat has none."""
 
 
 @attrs.frozen
@@ -24,7 +26,8 @@ class Act:
     """An act that the gate must judge, and the room that it happens in, if it does in one."""
 
     kind: ActKind
-    room_id: str | None = None
+    room: str | None = None
+    """The room's id, as the client wrote it; of a knock perhaps an alias."""
 
 
 def act_of(method: str, path: str) -> Act | None:
@@ -34,16 +37,27 @@ def act_of(method: str, path: str) -> Act | None:
     """
     if method not in _WRITES:
         return None
-    segments = tuple(unquote(segment) for segment in path.strip("/").split("/"))
-    match segments:
+    match _segments(path):
         case ("_matrix", "media", _, "upload" | "create", *_):
             return Act("manage")
+        case _:
+            within = _within_client(path)
+            return None if within is None else _client_act(method, within)
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    return tuple(unquote(segment) for segment in path.strip("/").split("/"))
+
+
+def _within_client(path: str) -> tuple[str, ...] | None:
+    """What follows the prefix of the client API, in every form that Synapse serves; None for other paths."""
+    match _segments(path):
         case ("_matrix", "client", "api", "v1", *rest):
-            return _client_act(method, tuple(rest))
+            return tuple(rest)
         case ("_matrix", "client", "unstable", feature, *rest) if "." in feature:
-            return _client_act(method, tuple(rest))
+            return tuple(rest)
         case ("_matrix", "client", version, *rest) if version in _VERSIONS:
-            return _client_act(method, tuple(rest))
+            return tuple(rest)
         case _:
             return None
 
@@ -53,11 +67,11 @@ def _client_act(method: str, segments: tuple[str, ...]) -> Act | None:
         case ("rooms", room_id, word, *_) if word in _MEMBERSHIPS and method != "DELETE":
             return Act("manage", room_id)
         case ("knock", room, *_) if method != "DELETE":
-            return Act("knock", room if room.startswith("!") else None)
+            return Act("knock", room)
         case ("profile", _, _, *_) | ("presence", _, "status") if method != "POST":
             return Act("manage")
         case ("directory", "room", _) if method == "DELETE":
-            return Act("manage")
+            return Act("manage", SOME_GROUP)
         case ("media", "upload" | "create", *_):
             return Act("manage")
         case _:
@@ -66,24 +80,17 @@ def _client_act(method: str, segments: tuple[str, ...]) -> Act | None:
 
 def always_allowed(path: str) -> bool:
     """Whether even a wholly barred account may ask for this: logging out, and our own pages, to see why and appeal."""
-    return path.startswith(OWN_PATH) or path.rstrip("/").endswith(("/logout", "/logout/all"))
-
-
-def upgraded_room(method: str, path: str) -> str | None:
-    """The room of a request to upgrade it."""
-    segments = tuple(unquote(segment) for segment in path.strip("/").split("/"))
-    if method != "POST" or segments[:2] != ("_matrix", "client"):
-        return None
-    match segments[2:]:
-        case (*_, "rooms", room_id, "upgrade"):
-            return room_id
-        case _:
-            return None
+    # The whole path, not its end: `PUT …/kick/logout` is a kick whose transaction has that name.
+    return path.startswith(OWN_PATH) or _within_client(path) in (("logout",), ("logout", "all"))
 
 
 def founds_room(path: str) -> bool:
     """Whether a request makes a room: its invites were judged with the founding."""
-    return path.startswith("/_matrix/client/") and path.rstrip("/").endswith("/createRoom")
+    match _within_client(path):
+        case ("createRoom",) | ("createRoom", _):
+            return True
+        case _:
+            return False
 
 
 def joins_over_federation(path: str) -> bool:

@@ -18,7 +18,7 @@ from synapse_groupreg.handlers.gate import GO_ON, Answer
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from synapse_groupreg.config import GroupRegConfig
+    from synapse_groupreg.config import GroupRegConfig, Mode
     from synapse_groupreg.handlers.wording import Wording, Words
 
 logger = logging.getLogger(__name__)
@@ -37,10 +37,11 @@ _NOT_INVITED = "You are not invited to this room."
 class Replies:
     """Runs a judgement and words its outcome; whatever goes wrong on the way is caught here, once."""
 
-    def __init__(self, config: GroupRegConfig, words: Words, server_name: str) -> None:
+    def __init__(self, config: GroupRegConfig, words: Words, server_name: str, mode: Callable[[], Mode]) -> None:
         self._on_error = config.on_error
         self._words = words
         self._server_name = server_name
+        self._mode = mode
 
     async def give(self, attempt: AttemptName, user_id: str, judging: Callable[[], Awaitable[Answer]]) -> Verdict:
         """The answer in the form that spam-checker callbacks return."""
@@ -75,7 +76,8 @@ class Replies:
         return NOT_SPAM
 
     async def _failed(self, attempt: AttemptName, user_id: str, reference: str) -> Verdict:
-        choice = getattr(self._on_error, attempt)
+        # A dry run refuses nothing, whatever fails.
+        choice = getattr(self._on_error, attempt) if self._mode() == "enforce" else "allow"
         FAILURES.labels(server_name=self._server_name, attempt=attempt).inc()
         if choice == "allow":
             return NOT_SPAM

@@ -101,7 +101,7 @@ class GroupRegModule:
             database=self._database,
             homeserver=homeserver,
             snapshot=snapshot,
-            people=People(homeserver, snapshot, config.exempt),
+            people=People(homeserver, snapshot, _exempt(config, self._api)),
             journal=self._journal,
         )
         words = Words(self._database, homeserver, config.texts.default_language)
@@ -171,6 +171,12 @@ class GroupRegModule:
             "warnings": [attrs.asdict(one) for one in warned],
             "refusals_lost": self._journal.lost,
         }
+
+
+def _exempt(config: GroupRegConfig, api: ModuleApi) -> tuple[str, ...]:
+    """Who is exempt by configuration, and the account of Synapse's own notices, which nobody can verify."""
+    notices = compat.server_notices_account(api)
+    return config.exempt if notices is None else (*config.exempt, notices)
 
 
 def _check_delegated_authentication(config: GroupRegConfig, api: ModuleApi) -> None:

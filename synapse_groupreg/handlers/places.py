@@ -158,7 +158,7 @@ def upgrade(txn: Transaction, taker: Taker, attempt: Found, old_room: str) -> Ou
     """Replace a room. The founder's own successor takes the place of the old room; anybody else's is a founding."""
     row = rooms.ensure(txn, old_room)
     assert attempt.replaces is not None
-    replaced = row is not None and (row.successor is not None or old_room in state.successors(txn, [old_room]))
+    replaced = row is not None and quotas.is_replaced(txn, row, taker.now_ms)
     attempt = attrs.evolve(
         attempt,
         kind=row.kind if row is not None else RoomKind.group,

@@ -13,6 +13,8 @@ from bisect import bisect_left
 from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeVar
 
+from twisted.internet.defer import Deferred
+
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.blacklist import server_matches, server_of
 from synapse_groupreg.policy.measures import Measure, SubjectKind, fold
@@ -96,11 +98,18 @@ class Snapshot:
         self._by_server: dict[str, tuple[Measure, ...]] = {}
         self._rows: dict[str, RoomRow] = {}
         self._refreshing = False
+        self._waiting: list[Deferred[None]] = []
 
     async def refresh(self) -> None:
-        """Read what changed since the last time; everything the first time."""
-        if self._refreshing:
-            return  # the one under way started before, but the next poll is a second away
+        """Read what changed since the last time; everything the first time.
+
+        Whoever calls sees, on return, all that was committed before the call: one that is under way may have read
+        too early, so it is waited for and another one follows.
+        """
+        while self._refreshing:
+            done: Deferred[None] = Deferred()
+            self._waiting.append(done)
+            await self._homeserver.wait(done)
         self._refreshing = True
         try:
             now_ms = self._homeserver.now_ms()
@@ -110,6 +119,9 @@ class Snapshot:
                 self.apply(facts)
         finally:
             self._refreshing = False
+            waiting, self._waiting = self._waiting, []
+            for done in waiting:
+                done.callback(None)
 
     def apply(self, facts: Facts) -> None:
         """Take new facts in."""

@@ -78,7 +78,7 @@ class Callbacks:
 
         async def retracts_own() -> bool:
             target = compat.redacted_event(event) if event.type == "m.room.redaction" else None
-            return target is not None and await compat.sender_of(self._api, target) == event.sender
+            return target is not None and await compat.sent(self._api, target, by=event.sender, room_id=event.room_id)
 
         verdict = await self._replies.give(
             "send", event.sender, lambda: self._gate.send(event.sender, event.room_id, retracts_own=retracts_own)

@@ -81,6 +81,7 @@ def self_test(api: ModuleApi) -> None:
             getattr(attrs.fields(logging_context.ContextRequest), name) for name in ("method", "url", "requester")
         ],
         "events by id": lambda: api._store.get_event,
+        "the account of server notices": lambda: api._hs.config.servernotices.server_notices_mxid,
         "the signing key's path": lambda: api._hs.config.config_files,
     }
     missing = []
@@ -117,10 +118,16 @@ def current_request() -> Request | None:
     return Request(method=request.method, path=request.url.partition("?")[0], requester=request.requester)
 
 
-async def sender_of(api: ModuleApi, event_id: str) -> str | None:
-    """Who sent an event; None if it is unknown here."""
+async def sent(api: ModuleApi, event_id: str, *, by: str, room_id: str) -> bool:
+    """Whether an account sent an event in a room, as far as is known here."""
     event = await api._store.get_event(event_id, allow_none=True)
-    return None if event is None else event.sender
+    return event is not None and event.sender == by and event.room_id == room_id
+
+
+def server_notices_account(api: ModuleApi) -> str | None:
+    """The account in whose name Synapse sends its own notices."""
+    found: str | None = api._hs.config.servernotices.server_notices_mxid
+    return found
 
 
 def redacted_event(event: EventBase) -> str | None:

@@ -14,7 +14,7 @@ from synapse_groupreg.policy.types import RoomKind, Use
 from synapse_groupreg.storage import identity, rooms, state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from synapse_groupreg.storage.database import Dialect, Transaction
 
@@ -28,7 +28,7 @@ CONVERSION = "conversion:"
 
 SUCCESSOR = "successor"
 """Not a quota of places: an upgrade under way."""
-SUCCESSOR_MS = 3_600_000
+SUCCESSOR_MS = 30 * 86_400_000  # a server that was down meanwhile must still close the old room
 _UPGRADE_TAKES_MS = 10_000
 
 
@@ -104,6 +104,20 @@ def expected_successors(txn: Transaction, now_ms: int) -> list[str]:
     return [str(row[0]).removeprefix("room:") for row in txn.fetchall()]
 
 
+def is_replaced(txn: Transaction, row: rooms.RoomRow, now_ms: int) -> bool:
+    """Whether a room was upgraded, or will be closed in a moment because its successor is there.
+
+    A tombstone alone proves nothing: anybody with the power to send one could free a place and keep using the room.
+    """
+    if row.successor is not None:
+        return True
+    txn.execute(
+        "SELECT 1 FROM groupreg_reservations WHERE subject = ? AND quota = ? AND expires_ms > ?",
+        (room_subject(row.room_id), SUCCESSOR, now_ms),
+    )
+    return txn.fetchone() is not None and row.room_id in state.successors(txn, [row.room_id])
+
+
 def forget_expired(txn: Transaction, now_ms: int) -> None:
     """Drop promises that lapsed, but for conversions, whose outcome is read when places are counted."""
     txn.execute(
@@ -138,7 +152,7 @@ def rooms_founded(txn: Transaction, subject: str, accounts: list[str], now_ms: i
     rows = rooms.ensure_all(txn, made) | {row.room_id: row for row in rooms.founded_by(txn, accounts)}
     groups = {room_id for room_id, row in rows.items() if row.kind is RoomKind.group and row.founder in accounts}
     held = {room_id for room_id in groups if state.has_local_member(txn, room_id)}
-    held -= _replaced(txn, held, rows, accounts)
+    held = {room_id for room_id in held if not is_replaced(txn, rows[room_id], now_ms)}
     if holders:
         holders -= _arrived(txn, made)
     return Use(
@@ -177,17 +191,6 @@ def _arrived(txn: Transaction, room_ids: Iterable[str]) -> set[str]:
         elif made.predecessor is not None:
             arrived.add(UPGRADE + made.predecessor)
     return arrived
-
-
-def _replaced(
-    txn: Transaction, room_ids: set[str], rows: Mapping[str, rooms.RoomRow], accounts: Iterable[str]
-) -> set[str]:
-    """Rooms whose place went to a successor that the same person founded; upkeep closes them soon after."""
-    founders = set(accounts)
-    marked = {room_id for room_id in room_ids if rows[room_id].successor is not None}
-    found = state.successors(txn, room_ids - marked)
-    creators = state.creates(txn, found.values())
-    return marked | {old for old, new in found.items() if new in creators and creators[new].creator in founders}
 
 
 def _settle_conversions(txn: Transaction, subject: str, now_ms: int) -> None:

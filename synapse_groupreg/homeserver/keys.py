@@ -42,7 +42,10 @@ def load(folder: str) -> IdentityKey:
         _make(path)
         secret = path.read_bytes()
     except OSError as error:
-        message = f"identity.keys_path: {path} can't be read or made: {error.strerror}; name a folder that Synapse's user may write to"
+        message = (
+            f"identity.keys_path: {path} can't be read or made: {error.strerror};"
+            " name a folder that Synapse's user may write to"
+        )
         raise CannotStart(message) from None
     if len(secret) != _BYTES:
         message = f"identity.keys_path: {path} must hold exactly {_BYTES} bytes; put the original key file back"

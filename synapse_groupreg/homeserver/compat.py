@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-OLDEST_SYNAPSE = (1, 160)
+OLDEST_SYNAPSE = (1, 154)
 NEWEST_SYNAPSE = (1, 163)
 
 

@@ -10,6 +10,7 @@ import attrs
 
 from synapse_groupreg.handlers import survey, views
 from synapse_groupreg.handlers.act_blacklist import show
+from synapse_groupreg.handlers.act_staff import require_account
 from synapse_groupreg.storage import acts, measures, refusals
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Reading:
     async def staff_member(self, call: Call) -> Answer:
         """GET staff/{user_id}."""
         user_id = call.path["user_id"]
+        await self._run("groupreg_staff", require_account, user_id)
         return {"user_id": user_id, "roles": sorted(self._services.snapshot.staff.get(user_id, ()))}
 
     async def acts(self, call: Call) -> Answer:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import attrs
@@ -19,7 +20,6 @@ from synapse.module_api import ModuleApi, cached
 from synapse.storage.database import LoggingTransaction, make_conn
 from synapse.storage.engines import PostgresEngine
 from synapse.storage.engines._base import IsolationLevel
-from synapse.util import SYNAPSE_VERSION
 
 from synapse_groupreg.errors import CannotStart
 
@@ -48,8 +48,8 @@ class Request:
 
 
 def synapse_version() -> str:
-    """Synapse's version, as it calls itself."""
-    return SYNAPSE_VERSION
+    """Synapse's version, as it was installed."""
+    return metadata.version("matrix-synapse")  # its own constant has the branch appended in a git checkout
 
 
 def version_tuple(version: str) -> tuple[int, int]:
@@ -91,7 +91,7 @@ def self_test(api: ModuleApi) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is, the touchpoint is not what we know
             missing.append(f"{name} ({error!r})")
     if missing:
-        message = f"this Synapse ({SYNAPSE_VERSION}) has no longer: {'; '.join(missing)}"
+        message = f"this Synapse ({synapse_version()}) has no longer: {'; '.join(missing)}"
         raise CannotStart(message)
 
 

@@ -130,7 +130,8 @@ class Gate:
     ) -> Answer:
         """Judge the founding of a room and take its places. `holder` names the room before it has an id."""
         guests = tuple(self._people.account(one) for one in invitees)
-        with_staff = kind is RoomKind.direct and await self._people.is_staff(invitees[0])
+        sitting = (user_id, *invitees) if kind is RoomKind.direct else ()
+        with_staff = any([await self._people.is_staff(one) for one in sitting])
         actor = await self._people.closer(self._people.account(user_id))
         attempt = Found(actor=actor, kind=kind, invitees=guests, with_staff=with_staff)
         if kind is not RoomKind.group or actor.exempt or self._refuses(attempt):
@@ -181,8 +182,7 @@ class Gate:
         if room is None:
             return attempt
         kind, people = await self._database.run("groupreg_room", _look_at, room.room_id)
-        others = [one for one in people if one != attempt.actor.user_id]
-        with_staff = kind is RoomKind.direct and any([await self._people.is_staff(one) for one in others])
+        with_staff = kind is RoomKind.direct and any([await self._people.is_staff(one) for one in people])
         return attrs.evolve(attempt, room=attrs.evolve(room, kind=kind, with_staff=with_staff))
 
     async def _settle(self, attempt: Attempt, outcome: places.Outcome) -> Answer:

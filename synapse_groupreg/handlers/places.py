@@ -83,7 +83,8 @@ def _join_group(txn: Transaction, taker: Taker, attempt: Join, row: RoomRow | No
     verdict = judge(attrs.evolve(attempt, room=room, members=members, joined=joined), taker.config)
     if taker.refuses(verdict):
         return Outcome(verdict)
-    quotas.reserve(txn, room_subject, quotas.MEMBERS, user_id, taker.now_ms + ttl_ms)
+    seen = state.membership_event(txn, room_id, user_id)
+    quotas.reserve(txn, room_subject, quotas.MEMBERS, user_id, taker.now_ms + ttl_ms, seen=seen)
     if attempt.actor.local:
         quotas.reserve(txn, subject, quotas.JOINED, room_id, taker.now_ms + ttl_ms)
     return Outcome(verdict, published=row is not None and note_size(txn, taker, row, size))

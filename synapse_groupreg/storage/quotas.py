@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from synapse_groupreg.policy.types import RoomKind, Use
 from synapse_groupreg.storage import identity, rooms, state
+from synapse_groupreg.storage.database import select_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,12 +75,12 @@ def set_override(txn: Transaction, subject: str, quota: str, value: int | None) 
         txn.execute("INSERT INTO groupreg_limits (subject, quota, value) VALUES (?, ?, ?)", (subject, quota, value))
 
 
-def reserve(txn: Transaction, subject: str, quota: str, holder: str, expires_ms: int) -> None:
-    """Promise a place."""
+def reserve(txn: Transaction, subject: str, quota: str, holder: str, expires_ms: int, *, seen: str = "") -> None:
+    """Promise a place. For a member's place, `seen` is the holder's membership event of now."""
     txn.execute(
-        "INSERT INTO groupreg_reservations (subject, quota, holder, expires_ms) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (subject, quota, holder) DO UPDATE SET expires_ms = excluded.expires_ms",
-        (subject, quota, holder, expires_ms),
+        "INSERT INTO groupreg_reservations (subject, quota, holder, expires_ms, seen) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (subject, quota, holder) DO UPDATE SET expires_ms = excluded.expires_ms, seen = excluded.seen",
+        (subject, quota, holder, expires_ms, seen),
     )
 
 
@@ -126,7 +127,7 @@ def forget_expired(txn: Transaction, now_ms: int) -> None:
 
 
 def members(txn: Transaction, room_id: str, now_ms: int, *, besides: str, default: int) -> Use:
-    """The places of a room: joined, plus promised to others who have not arrived.
+    """The places of a room: joined, plus promised to others who have neither arrived nor, having arrived, left again.
 
     INVARIANT: one statement, so one snapshot. Between two statements a member could arrive and be counted twice, or
     not at all.
@@ -138,7 +139,8 @@ def members(txn: Transaction, room_id: str, now_ms: int, *, besides: str, defaul
         " + (SELECT count(*) FROM groupreg_reservations r"
         "  WHERE r.subject = ? AND r.quota = ? AND r.expires_ms > ? AND r.holder <> ?"
         "  AND NOT EXISTS (SELECT 1 FROM current_state_events c WHERE c.room_id = ?"
-        "   AND c.type = 'm.room.member' AND c.state_key = r.holder AND c.membership = 'join'))",
+        "   AND c.type = 'm.room.member' AND c.state_key = r.holder"
+        "   AND (c.membership = 'join' OR (c.membership IN ('leave', 'ban') AND c.event_id <> r.seen))))",
         (room_id, subject, MEMBERS, now_ms, besides, room_id),
     )
     return Use(int(txn.fetchone()[0]), limit(txn, subject, MEMBERS, default))
@@ -168,9 +170,9 @@ def rooms_joined(
     joined = state.joined_by(txn, accounts)
     rows = rooms.ensure_all(txn, joined)
     held = {room_id for room_id, row in rows.items() if row.kind is RoomKind.group and row.successor is None}
-    waiting = holders - set(joined)
+    waiting = {holder for holder in holders - set(joined) if not _left_again(txn, holder, accounts, now_ms)}
     if any(not holder.startswith("!") for holder in waiting):
-        waiting -= _arrived(txn, joined)
+        waiting -= _arrived(txn, state.created_by(txn, accounts))
     return Use(len((held | waiting) - {besides}), limit(txn, subject, JOINED, default))
 
 
@@ -180,6 +182,18 @@ def _holders(txn: Transaction, subject: str, quota: str, now_ms: int) -> set[str
         (subject, quota, now_ms),
     )
     return {str(row[0]) for row in txn.fetchall()}
+
+
+def _left_again(txn: Transaction, holder: str, accounts: list[str], now_ms: int) -> bool:
+    """Whether the holder is a room that all who were promised a place in it have left since."""
+    if not holder.startswith("!"):
+        return False
+    sql = (
+        "SELECT 1 FROM groupreg_reservations r WHERE r.holder IN ({}) AND r.subject = ? AND r.quota = ?"
+        " AND r.expires_ms > ? AND NOT EXISTS (SELECT 1 FROM local_current_membership m WHERE m.room_id = ?"
+        " AND m.user_id = r.holder AND m.membership IN ('leave', 'ban') AND m.event_id <> r.seen)"
+    )
+    return not select_in(txn, sql, accounts, room_subject(holder), MEMBERS, now_ms, holder)
 
 
 def _arrived(txn: Transaction, room_ids: Iterable[str]) -> set[str]:

@@ -63,6 +63,8 @@ CREATE TABLE groupreg_reservations (
     quota TEXT NOT NULL,
     holder TEXT NOT NULL,
     expires_ms BIGINT NOT NULL,
+    -- For a member's place: the holder's membership event of that moment. A later one that leaves gives the place back.
+    seen TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (subject, quota, holder)
 )
 

@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Writes rooms and memberships into Synapse's tables as Synapse does when it persists events."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from synapse_groupreg.policy.groups import FOUNDING
+from tests.database import SERVER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from synapse_groupreg.policy.types import RoomKind
+    from synapse_groupreg.storage.database import Transaction
+
+_positions = itertools.count(1)  # stream orderings, for all threads of the test run
+
+
+def local(name: str) -> str:
+    """An account of this server."""
+    return f"@{name}:{SERVER}"
+
+
+def new_room_id() -> str:
+    """The id of a room to be."""
+    return f"!{secrets.token_hex(6)}:{SERVER}"
+
+
+def make_user(txn: Transaction, user_id: str, *, admin: bool = False, appservice: str | None = None) -> None:
+    """Register an account."""
+    txn.execute(
+        "INSERT INTO users (name, creation_ts, admin, deactivated, appservice_id) VALUES (?, 0, ?, 0, ?)",
+        (user_id, int(admin), appservice),
+    )
+
+
+def make_room(
+    txn: Transaction,
+    creator: str,
+    *,
+    room_id: str | None = None,
+    kind: RoomKind | None = None,
+    founding_id: str | None = None,
+    predecessor: str | None = None,
+    space: bool = False,
+    join_rule: str = "invite",
+    members: Iterable[str] = (),
+    content: dict[str, Any] | None = None,
+) -> str:
+    """Make a room with its creator in it; `kind` is that of the founding mark, None for none (older or upgraded)."""
+    room_id = room_id or new_room_id()
+    made: dict[str, Any] = {"room_version": "11", "m.federate": False, **(content or {})}
+    if kind is not None:
+        made[FOUNDING] = {"id": founding_id or secrets.token_hex(16), "kind": kind.value}
+    if predecessor is not None:
+        made["predecessor"] = {"room_id": predecessor, "event_id": "$tombstone"}
+    if space:
+        made["type"] = "m.space"
+    txn.execute(
+        "INSERT INTO rooms (room_id, is_public, creator, room_version, has_auth_chain_index) VALUES (?, ?, ?, ?, ?)",
+        (room_id, False, creator, made["room_version"], True),
+    )
+    set_state(txn, room_id, creator, "m.room.create", made)
+    set_membership(txn, room_id, creator, "join")
+    set_state(txn, room_id, creator, "m.room.join_rules", {"join_rule": join_rule})
+    for member in members:
+        set_membership(txn, room_id, member, "join")
+    return room_id
+
+
+def set_state(
+    txn: Transaction, room_id: str, sender: str, event_type: str, content: dict[str, Any], state_key: str = ""
+) -> str:
+    """Persist a state event and make it the current one; its id."""
+    event_id, position = f"${secrets.token_urlsafe(16)}", next(_positions)
+    event = {"type": event_type, "sender": sender, "state_key": state_key, "room_id": room_id, "content": content}
+    txn.execute(
+        "INSERT INTO events (stream_ordering, topological_ordering, event_id, type, room_id, processed, outlier, depth,"
+        " origin_server_ts, received_ts, sender, contains_url, instance_name, state_key)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 'master', ?)",
+        (position, position, event_id, event_type, room_id, True, False, position, sender, False, state_key),
+    )
+    txn.execute(
+        "INSERT INTO event_json (event_id, room_id, internal_metadata, json, format_version) VALUES (?, ?, '{}', ?, 3)",
+        (event_id, room_id, json.dumps(event)),
+    )
+    txn.execute(
+        "INSERT INTO current_state_events (event_id, room_id, type, state_key, membership) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (room_id, type, state_key) DO UPDATE SET event_id = excluded.event_id,"
+        " membership = excluded.membership",
+        (event_id, room_id, event_type, state_key, content.get("membership")),
+    )
+    return event_id
+
+
+def set_membership(txn: Transaction, room_id: str, user_id: str, membership: str, *, sender: str | None = None) -> None:
+    """Persist a membership. Once nobody of this server is in it, Synapse forgets the state of a room."""
+    content = {"membership": membership}
+    event_id = set_state(txn, room_id, sender or user_id, "m.room.member", content, state_key=user_id)
+    txn.execute(
+        "INSERT INTO room_memberships (event_id, user_id, sender, room_id, membership) VALUES (?, ?, ?, ?, ?)",
+        (event_id, user_id, sender or user_id, room_id, membership),
+    )
+    if user_id.endswith(f":{SERVER}"):
+        txn.execute(
+            "INSERT INTO local_current_membership (room_id, user_id, event_id, membership) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (user_id, room_id) DO UPDATE SET event_id = excluded.event_id,"
+            " membership = excluded.membership",
+            (room_id, user_id, event_id, membership),
+        )
+    if membership in ("leave", "ban"):
+        _leave_the_room_if_nobody_is_left(txn, room_id)
+
+
+def bury(txn: Transaction, old: str, sender: str, new: str) -> None:
+    """Write the tombstone of a room that was replaced."""
+    set_state(txn, old, sender, "m.room.tombstone", {"body": "replaced", "replacement_room": new})
+
+
+def set_join_rule(txn: Transaction, room_id: str, sender: str, join_rule: str, allow: Iterable[str] = ()) -> None:
+    """Change who may join."""
+    listed = [{"type": "m.room_membership", "room_id": one} for one in allow]
+    set_state(txn, room_id, sender, "m.room.join_rules", {"join_rule": join_rule, "allow": listed})
+
+
+def _leave_the_room_if_nobody_is_left(txn: Transaction, room_id: str) -> None:
+    txn.execute("SELECT 1 FROM local_current_membership WHERE room_id = ? AND membership = 'join' LIMIT 1", (room_id,))
+    if txn.fetchone() is None:
+        txn.execute("DELETE FROM current_state_events WHERE room_id = ?", (room_id,))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
@@ -219,6 +220,15 @@ class Staff(Person):
     def mode(self, mode: str) -> Answer:
         return self.groupreg("PUT", "mode", {"mode": mode})
 
+    @contextmanager
+    def dry(self) -> Iterator[None]:
+        """Judge without refusing, for a while."""
+        self.mode("dry").good()
+        try:
+            yield
+        finally:
+            self.mode("enforce").good()
+
     def account(self, user_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.groupreg("GET", f"accounts/{quote(user_id)}").good()
         return found
@@ -263,6 +273,11 @@ class Staff(Person):
         """The refusal journal: `account`, `code` and `room_id` narrow it."""
         found: list[dict[str, Any]] = self.groupreg("GET", "refusals", **query).good()["refusals"]
         return found
+
+    def counted(self, user_id: str, code: str, *, dry: bool) -> int:
+        """How often this account was refused for this reason or, dry, would have been."""
+        rows = self.refusals(account=user_id, code=code)
+        return sum(row["count"] for row in rows if row["dry"] is dry)
 
     def acts(self, **query: object) -> list[dict[str, Any]]:
         """The act journal, newest first: `author`, `subject` and `action` narrow it."""

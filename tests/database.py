@@ -49,7 +49,8 @@ def result_of(awaitable: Coroutine[Any, Any, R]) -> R:
     assert outcome, "the coroutine waits for something"
     if hasattr(outcome[0], "raiseException"):
         outcome[0].raiseException()
-    return outcome[0]
+    result: R = outcome[0]
+    return result
 
 
 class TestDatabase:

@@ -68,6 +68,7 @@ def room(txn: Transaction, room_id: str, config: GroupRegConfig, now_ms: int) ->
             from_level=config.roles.manager_power_level,
             founder=row.founder,
             members=set(state.joined(txn, room_id)),
+            creators=made.additional_creators,
         ),
         "federated": made.federated,
         "encrypted": state.content(txn, room_id, "m.room.encryption") is not None,

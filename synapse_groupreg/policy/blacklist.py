@@ -105,7 +105,8 @@ def server_of(identifier: str) -> str:
 @functools.lru_cache(maxsize=1024)
 def _pattern(glob: str) -> re.Pattern[str]:
     literal = re.escape(glob).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.compile(literal, re.IGNORECASE | re.DOTALL)
+    # ASCII: else Unicode's other forms of a letter would match it too, and an exemption cover a look-alike.
+    return re.compile(literal, re.IGNORECASE | re.ASCII | re.DOTALL)
 
 
 def matches(glob: str, value: str) -> bool:

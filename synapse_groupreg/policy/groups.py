@@ -59,8 +59,9 @@ def kind_at_founding(config: Mapping[str, Any]) -> RoomKind:
     if isinstance(content, dict) and content.get("type") == "m.space":
         return RoomKind.space
     invites = config.get("invite")
-    one_invitee = isinstance(invites, list) and len(invites) == 1 and not config.get("invite_3pid")
-    direct = config.get("is_direct") is True and one_invitee and not _opens(config)
+    one_invitee = isinstance(invites, list) and len(invites) == 1 and isinstance(invites[0], str)
+    alone = one_invitee and not config.get("invite_3pid")
+    direct = config.get("is_direct") is True and alone and not _opens(config)
     return RoomKind.direct if direct else RoomKind.group
 
 

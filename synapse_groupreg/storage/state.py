@@ -23,6 +23,7 @@ _CONTENT = (
     "SELECT j.json FROM current_state_events c JOIN event_json j ON j.event_id = c.event_id"
     " WHERE c.room_id = ? AND c.type = ? AND c.state_key = ?"
 )
+_CREATORS_ABOVE_ALL = 12  # the first room version in which creators stand above all power levels
 _MEMBERS = "FROM current_state_events WHERE room_id = ? AND type = 'm.room.member'"
 
 
@@ -37,6 +38,8 @@ class Create:
     predecessor: str | None
     founding_id: str | None
     founded_as: RoomKind | None
+    additional_creators: tuple[str, ...]
+    """Who else stands above all power levels, since room version 12."""
 
 
 def content(txn: Transaction, room_id: str, event_type: str, state_key: str = "") -> dict[str, Any] | None:
@@ -209,4 +212,11 @@ def _create(event: dict[str, Any]) -> Create:
         predecessor=before if isinstance(before, str) else None,
         founding_id=founding_id if isinstance(founding_id, str) else None,
         founded_as=RoomKind(kind) if kind in list(RoomKind) else None,
+        additional_creators=_additional_creators(said, version),
     )
+
+
+def _additional_creators(said: dict[str, Any], version: object) -> tuple[str, ...]:
+    named = said.get("additional_creators")
+    knows_them = isinstance(version, str) and version.isdigit() and int(version) >= _CREATORS_ABOVE_ALL
+    return tuple(one for one in named if isinstance(one, str)) if knows_them and isinstance(named, list) else ()

@@ -46,6 +46,7 @@ _MESSAGES = {
     "tuple_type": "must be a list",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping of options to values",
+    "invalid_key": "is not an option; the name of an option is a text",
 }
 _GLOB = re.compile(r"@[^:\s]*:[^\s]+")
 
@@ -186,6 +187,16 @@ def preset_values(name: str) -> dict[str, Any]:
     return values
 
 
+def options(section: type[BaseModel] = GroupRegConfig) -> list[str]:
+    """The paths of all options, like `identity.required.post`."""
+    found = []
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        nested = isinstance(inner, type) and issubclass(inner, BaseModel)
+        found += [f"{name}.{path}" for path in options(inner)] if nested else [name]  # type: ignore[arg-type]  # `nested` says what it is
+    return found
+
+
 def _with_preset(data: dict[str, Any]) -> dict[str, Any]:
     name = data.get("preset")
     if name != "groups-2017":
@@ -236,7 +247,8 @@ def _meaning(details: ErrorDetails) -> str:
 
 
 def _unknown_key(details: ErrorDetails) -> str:
-    known = sorted(_section(details).model_fields)
-    near = difflib.get_close_matches(str(details["loc"][-1]), known, n=1)
+    name, known = str(details["loc"][-1]), sorted(_section(details).model_fields)
+    elsewhere = [path for path in options() if path.rpartition(".")[2] == name]
+    near = elsewhere or difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"the options here are {', '.join(known)}"
     return f"is not an option; {hint}"

@@ -158,6 +158,10 @@ class Gate:
         attempt = LogIn(actor=self._people.account(user_id))
         return GO_ON if judge(attempt, self._config).allowed else await self._conclude(attempt)
 
+    def enforces(self, code: str) -> bool:
+        """Whether what this code stands for is refused now, and not only counted."""
+        return self._snapshot.mode == "enforce" and code not in self._config.dry_run
+
     def _room(self, room_id: str) -> Room:
         return self._snapshot.room(room_id, self._homeserver.now_ms())
 

@@ -15,6 +15,7 @@ from synapse.module_api.errors import SynapseError
 from synapse.spam_checker_api import RegistrationBehaviour
 
 from synapse_groupreg.homeserver import compat, guard
+from synapse_groupreg.policy.federation import FederationClosed
 from synapse_groupreg.policy.groups import FOUNDING, kind_at_founding
 from synapse_groupreg.policy.types import RoomKind
 
@@ -169,7 +170,7 @@ class Callbacks:
             raise SynapseError(400, "creation_content must be an object", "M_BAD_JSON")
         kind = kind_at_founding(body)
         shaped = {**content, FOUNDING: {"id": secrets.token_hex(16), "kind": kind.value}}
-        if self._config.federation == "closed" and (kind is not RoomKind.direct or self._all_local(body)):
+        if self._closes(kind, body):
             shaped["m.federate"] = False
         body["creation_content"] = shaped
 
@@ -206,8 +207,11 @@ class Callbacks:
         """Judge publishing in, or withdrawing from, the room directory."""
         return await self._replies.give("manage", user_id, lambda: self._gate.open_up(user_id, room_id))
 
-    def _all_local(self, body: dict[str, Any]) -> bool:
-        return all(self._api.is_mine(one) for one in _strings(body.get("invite")))
+    def _closes(self, kind: RoomKind, body: dict[str, Any]) -> bool:
+        """Whether a new room is closed to other servers, for ever: a dry run changes no room."""
+        if self._config.federation == "open" or not self._gate.enforces(FederationClosed.code):
+            return False
+        return kind is not RoomKind.direct or all(self._api.is_mine(one) for one in _strings(body.get("invite")))
 
     # Accounts.
 

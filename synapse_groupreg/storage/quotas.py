@@ -156,7 +156,7 @@ def rooms_founded(txn: Transaction, subject: str, accounts: list[str], now_ms: i
     held = {room_id for room_id in groups if state.has_local_member(txn, room_id)}
     held = {room_id for room_id in held if not is_replaced(txn, rows[room_id], now_ms)}
     if holders:
-        holders -= _arrived(txn, made)
+        holders -= _arrived(txn, accounts)
     return Use(
         len(held) + len(holders - {CONVERSION + room_id for room_id in held}), limit(txn, subject, FOUNDED, default)
     )
@@ -172,7 +172,7 @@ def rooms_joined(
     held = {room_id for room_id, row in rows.items() if row.kind is RoomKind.group and row.successor is None}
     waiting = {holder for holder in holders - set(joined) if not _left_again(txn, holder, accounts, now_ms)}
     if any(not holder.startswith("!") for holder in waiting):
-        waiting -= _arrived(txn, state.created_by(txn, accounts))
+        waiting -= _arrived(txn, accounts)
     return Use(len((held | waiting) - {besides}), limit(txn, subject, JOINED, default))
 
 
@@ -196,10 +196,10 @@ def _left_again(txn: Transaction, holder: str, accounts: list[str], now_ms: int)
     return not select_in(txn, sql, accounts, room_subject(holder), MEMBERS, now_ms, holder)
 
 
-def _arrived(txn: Transaction, room_ids: Iterable[str]) -> set[str]:
-    """The holders whose room is there by now and counts by itself."""
+def _arrived(txn: Transaction, accounts: list[str]) -> set[str]:
+    """The holders whose room was made by now: it counts by itself, or no longer."""
     arrived = set()
-    for made in state.creates(txn, room_ids).values():
+    for made in state.made_ever(txn, accounts):
         if made.founding_id is not None:
             arrived.add(made.founding_id)
         elif made.predecessor is not None:

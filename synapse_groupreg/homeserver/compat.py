@@ -95,6 +95,11 @@ def self_test(api: ModuleApi) -> None:
         raise CannotStart(message)
 
 
+def synapse_settings(api: ModuleApi) -> Any:
+    """Synapse's own configuration, to look at."""
+    return api._hs.config
+
+
 def uses_delegated_authentication(api: ModuleApi) -> bool:
     """Whether accounts live in the Matrix Authentication Service, where `is_user_expired` never fires."""
     config = api._hs.config

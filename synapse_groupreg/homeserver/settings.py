@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from synapse_groupreg.homeserver import compat
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,7 +28,8 @@ class Warned:
 
 def warnings(api: ModuleApi, config: GroupRegConfig) -> list[Warned]:
     """What an operator should know. A setting that this Synapse doesn't have is no warning."""
-    found = [Warned(code, text) for code, test, text in _CHECKS if _true(test, api._hs.config)]
+    synapse = compat.synapse_settings(api)
+    found = [Warned(code, text) for code, test, text in _CHECKS if _true(test, synapse)]
     return found + [Warned(code, text) for code, applies, text in _OUR_CHECKS if applies(config)]
 
 

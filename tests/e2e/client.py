@@ -74,13 +74,15 @@ class Client:
     def __init__(self, url: str, token: str | None) -> None:
         self.url = url
         self.token = token
+        self.headers: dict[str, str] = {}
+        """Sent with every request."""
         self._session = requests.Session()
         # Neither proxies nor a netrc of the environment may have a say in it.
         self._session.trust_env = False
 
     def call(self, method: str, path: str, body: object = None, **query: object) -> Answer:
         """One request; `path` is quoted by whoever builds it."""
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        headers = self.headers | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
         parameters: dict[str, Any] = {key: value for key, value in query.items() if value is not None}
         answer = self._session.request(
             method, self.url + path, json=body, params=parameters, headers=headers, timeout=_SECONDS

@@ -89,6 +89,11 @@ class Scene:
         event_id: str = self.host.send(self.room).good()["event_id"]
         return event_id
 
+    def react(self) -> Answer:
+        relation = {"rel_type": "m.annotation", "event_id": self.said_by_host(), "key": "+"}
+        content = {"m.relates_to": relation}
+        return self.in_room("PUT", f"send/m.reaction/{next(_numbers)}", **content)
+
     def alias(self) -> str:
         return f"#a-name-{next(_numbers)}:localhost"
 
@@ -109,11 +114,7 @@ class Scene:
 
 ACTS: dict[str, Callable[[Scene], Answer]] = {
     "message": lambda s: s.newcomer.send(s.room),
-    "reaction": lambda s: s.newcomer.send(
-        s.room,
-        event_type="m.reaction",
-        **{"m.relates_to": {"rel_type": "m.annotation", "event_id": s.said_by_host(), "key": "+"}},
-    ),
+    "reaction": lambda s: s.react(),
     "encrypted event": lambda s: s.newcomer.send(
         s.room, event_type="m.room.encrypted", algorithm="m.megolm.v1.aes-sha2", ciphertext="AwgA"
     ),

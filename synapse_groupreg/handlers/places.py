@@ -156,7 +156,12 @@ def found(txn: Transaction, taker: Taker, attempt: Found, *, holder: str, invite
 
 
 def upgrade(txn: Transaction, taker: Taker, attempt: Found, old_room: str) -> Outcome:
-    """Replace a room. The founder's own successor takes the place of the old room; anybody else's is a founding."""
+    """Replace a room. The founder's own successor takes the place of the old room; anybody else's is a founding.
+
+    So is the founder's while an earlier upgrade of theirs is not finished.
+    """
+    subject, accounts = quotas.subject_of(txn, attempt.actor.user_id)
+    quotas.lock(txn, taker.dialect, [subject])
     row = rooms.ensure(txn, old_room)
     assert attempt.replaces is not None
     replaced = row is not None and quotas.is_replaced(txn, row, taker.now_ms)
@@ -165,11 +170,22 @@ def upgrade(txn: Transaction, taker: Taker, attempt: Found, old_room: str) -> Ou
         kind=row.kind if row is not None else RoomKind.group,
         replaces=attrs.evolve(attempt.replaces, replaced=replaced),
     )
-    _, accounts = quotas.subject_of(txn, attempt.actor.user_id)
     theirs = row is not None and row.founder in accounts
-    if row is not None and row.kind is RoomKind.group and not theirs:
-        return found(txn, taker, attempt, holder=quotas.UPGRADE + old_room, invites=0)
-    verdict = judge(attempt, taker.config)
-    if theirs and not taker.refuses(verdict):
+    holder = quotas.UPGRADE + old_room
+    group = row is not None and row.kind is RoomKind.group
+    free = theirs and not quotas.upgrade_unfinished(txn, subject, accounts, taker.now_ms, besides=old_room)
+    if group and not free:
+        outcome = found(txn, taker, attempt, holder=holder, invites=0)
+    else:
+        outcome = Outcome(judge(attempt, taker.config))
+        if group and not taker.refuses(outcome.verdict):
+            quotas.reserve(txn, subject, quotas.FOUNDED, holder, taker.now_ms + LOCAL_RESERVATION_MS)
+    if theirs and not taker.refuses(outcome.verdict):
         quotas.expect_successor(txn, old_room, taker.now_ms)
-    return Outcome(verdict)
+    return outcome
+
+
+def is_replaced(txn: Transaction, room_id: str, now_ms: int) -> bool:
+    """Whether a room was upgraded, be it that it closes only in a moment."""
+    row = rooms.get(txn, room_id)
+    return row is not None and quotas.is_replaced(txn, row, now_ms)

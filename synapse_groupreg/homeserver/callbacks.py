@@ -84,6 +84,10 @@ class Callbacks:
         verdict = await self._replies.give(
             "send", event.sender, lambda: self._gate.send(event.sender, event.room_id, retracts_own=retracts_own)
         )
+        if verdict == NOT_SPAM and event.type == "m.room.tombstone" and event.is_state():
+            return await self._replies.give(
+                "manage", event.sender, lambda: self._gate.entomb(event.sender, event.room_id)
+            )
         if verdict == NOT_SPAM and _opens_room(event.type, event.content):
             return await self._replies.give(
                 "manage", event.sender, lambda: self._gate.open_up(event.sender, event.room_id)

@@ -150,16 +150,31 @@ def rooms_founded(txn: Transaction, subject: str, accounts: list[str], now_ms: i
     """The groups that a person founded and that still take a place, plus what is promised."""
     _settle_conversions(txn, subject, now_ms)
     holders = _holders(txn, subject, FOUNDED, now_ms)
-    made = state.created_by(txn, accounts)
-    rows = rooms.ensure_all(txn, made) | {row.room_id: row for row in rooms.founded_by(txn, accounts)}
-    groups = {room_id for room_id, row in rows.items() if row.kind is RoomKind.group and row.founder in accounts}
-    held = {room_id for room_id in groups if state.has_local_member(txn, room_id)}
-    held = {room_id for room_id in held if not is_replaced(txn, rows[room_id], now_ms)}
+    held = _held(txn, accounts, now_ms)
     if holders:
         holders -= _arrived(txn, accounts)
     return Use(
         len(held) + len(holders - {CONVERSION + room_id for room_id in held}), limit(txn, subject, FOUNDED, default)
     )
+
+
+def upgrade_unfinished(txn: Transaction, subject: str, accounts: list[str], now_ms: int, *, besides: str) -> bool:
+    """Whether an upgrade by this person is under way, or left both rooms open; `besides` is the room to upgrade now.
+
+    Synapse makes the new room first, and an upgrade can be made to fail after that. Without this, each failure would
+    be a room that took no place.
+    """
+    holders = {holder for holder in _holders(txn, subject, FOUNDED, now_ms) if holder.startswith(UPGRADE)}
+    if holders - {UPGRADE + besides} - _arrived(txn, accounts):
+        return True
+    held = _held(txn, accounts, now_ms)
+    upgrades = {
+        room_id: made.predecessor
+        for room_id, made in state.creates(txn, held).items()
+        if made.founding_id is None and made.predecessor in held
+    }
+    finished = state.successors(txn, {old for old in upgrades.values() if old is not None})
+    return any(finished.get(old) != new for new, old in upgrades.items() if old is not None)
 
 
 def rooms_joined(
@@ -174,6 +189,15 @@ def rooms_joined(
     if any(not holder.startswith("!") for holder in waiting):
         waiting -= _arrived(txn, accounts)
     return Use(len((held | waiting) - {besides}), limit(txn, subject, JOINED, default))
+
+
+def _held(txn: Transaction, accounts: list[str], now_ms: int) -> set[str]:
+    """The groups that take a founder's place of these accounts."""
+    made = state.created_by(txn, accounts)
+    rows = rooms.ensure_all(txn, made) | {row.room_id: row for row in rooms.founded_by(txn, accounts)}
+    groups = {room_id for room_id, row in rows.items() if row.kind is RoomKind.group and row.founder in accounts}
+    held = {room_id for room_id in groups if state.has_local_member(txn, room_id)}
+    return {room_id for room_id in held if not is_replaced(txn, rows[room_id], now_ms)}
 
 
 def _holders(txn: Transaction, subject: str, quota: str, now_ms: int) -> set[str]:

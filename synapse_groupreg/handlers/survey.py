@@ -74,10 +74,11 @@ def _brief(group: statistics.Group) -> Survey:
 def _accounts(txn: Transaction, config: GroupRegConfig) -> Survey:
     counted = statistics.accounts_by_assurance(txn)
     needed = Assurance[config.identity.required.post]
+    below = statistics.people_below(txn, needed) if needed else []
     return {
         "total": sum(counted.values()),
         "by_assurance": {level.name: counted.get(level, 0) for level in Assurance},
-        "below_post": sum(count for level, count in counted.items() if level < needed),
+        "below_post": sum(not any(matches(glob, one) for glob in config.exempt) for one in below),
     }
 
 

@@ -76,6 +76,16 @@ def accounts_by_assurance(txn: Transaction) -> dict[Assurance, int]:
     return {Assurance(int(row[0])): int(row[1]) for row in txn.fetchall()}
 
 
+def people_below(txn: Transaction, needed: Assurance) -> list[str]:
+    """The working accounts of people below an assurance, but for server admins."""
+    txn.execute(
+        "SELECT u.name FROM users u WHERE u.deactivated = 0 AND u.appservice_id IS NULL AND u.admin = 0"
+        " AND NOT EXISTS (SELECT 1 FROM groupreg_identities i WHERE i.user_id = u.name AND i.assurance >= ?)",
+        (needed.value,),
+    )
+    return [str(row[0]) for row in txn.fetchall()]
+
+
 def busy_accounts(txn: Transaction, more_than: int) -> list[str]:
     """Accounts that may be over a limit: with that many rooms, linked to others, or with limits of their own."""
     txn.execute(

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -91,7 +92,7 @@ class Scene:
 
     def react(self) -> Answer:
         relation = {"rel_type": "m.annotation", "event_id": self.said_by_host(), "key": "+"}
-        content = {"m.relates_to": relation}
+        content: dict[str, Any] = {"m.relates_to": relation}
         return self.in_room("PUT", f"send/m.reaction/{next(_numbers)}", **content)
 
     def alias(self) -> str:

@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A server to try use cases on: the real storage on SQLite, and a homeserver that only remembers."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from synapse_groupreg.config import GroupRegConfig, load
+from synapse_groupreg.handlers.actions import Actions
+from synapse_groupreg.handlers.change import Setting
+from synapse_groupreg.handlers.people import People
+from synapse_groupreg.handlers.snapshot import Snapshot
+from synapse_groupreg.policy.actions import Staff
+from synapse_groupreg.storage import acts
+from tests.database import SERVER, TestDatabase, result_of
+from tests.storage import seed
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+    from synapse_groupreg.handlers.change import Change
+    from synapse_groupreg.policy.actions import Action
+    from synapse_groupreg.storage.acts import Act
+
+NOW = 1_800_000_000_000
+DAY = 86_400_000
+ALICE, BOB, CAROL = (seed.local(name) for name in ("alice", "bob", "carol"))
+ADMIN, BOSS = seed.local("admin"), seed.local("boss")
+EVE = "@eve:remote.example.org"
+
+
+@attrs.define
+class FakeHomeserver:
+    """`handlers.Homeserver` with a clock that stands still until it is set."""
+
+    server_name: str = SERVER
+    public_baseurl: str = "https://matrix.example.org/"
+    now: int = NOW
+    admins: set[str] = attrs.field(factory=lambda: {ADMIN, BOSS})
+    pokes: int = 0
+    asked: list[str] = attrs.field(factory=list)
+    """Of whom it was asked whether they are server admins."""
+
+    def now_ms(self) -> int:
+        return self.now
+
+    def is_mine(self, identifier: str) -> bool:
+        return identifier.partition(":")[2] == self.server_name
+
+    async def is_admin(self, user_id: str) -> bool:
+        self.asked.append(user_id)
+        return user_id in self.admins
+
+    async def poke(self) -> None:
+        self.pokes += 1
+
+    async def wait(self, deferred: Deferred[None]) -> None:
+        await deferred
+
+
+class Stage:
+    """A database with some accounts, and the use cases on it."""
+
+    def __init__(self, database: TestDatabase, **options: Any) -> None:
+        self.database = database
+        self.homeserver = FakeHomeserver()
+        self.config: GroupRegConfig = load({"mode": "enforce", "federation": "closed", **options})
+        self.snapshot = Snapshot(database, self.homeserver, self.config.mode)
+        self.people = People(self.homeserver, self.snapshot, self.config.exempt)
+        self.actions = Actions(database, self.homeserver, self.setting)
+        self._ids = itertools.count(1)
+        for user_id in (ALICE, BOB, CAROL):
+            self.do(seed.make_user, user_id)
+        for user_id in (ADMIN, BOSS):
+            self.do(seed.make_user, user_id, admin=True)
+        self.refresh()
+
+    def setting(self, staff: Staff) -> Setting:
+        return Setting(
+            staff=staff,
+            now_ms=self.homeserver.now,
+            config=self.config,
+            server_name=SERVER,
+            new_id=lambda: f"person-{next(self._ids)}",
+        )
+
+    def do(self, work: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run a function of the storage in a transaction."""
+        return self.database.do(work, *args, **kwargs)
+
+    def act(self, action: Action, *, dry_run: bool = False, staff: Staff | None = None) -> Change:
+        """Carry out an action as a server admin, unless somebody else is named."""
+        staff = staff or Staff(user_id=ADMIN, admin=True)
+        return result_of(self.actions.do(staff, action, dry_run=dry_run))
+
+    def journal(self) -> list[Act]:
+        """The act journal, the oldest first."""
+        found, _ = self.do(acts.page, {}, 0, 10_000)
+        return found[::-1]
+
+    def refresh(self) -> Snapshot:
+        """Bring memory up to date."""
+        result_of(self.snapshot.refresh())
+        return self.snapshot
+
+    def contents(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table of ours."""
+        names = self.database.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'groupreg%'")
+        return {name: sorted(self.database.rows(f"SELECT * FROM {name}"), key=repr) for (name,) in names}

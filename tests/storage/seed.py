@@ -78,12 +78,13 @@ def set_state(
 ) -> str:
     """Persist a state event and make it the current one; its id."""
     event_id, position = f"${secrets.token_urlsafe(16)}", next(_positions)
+    depth = 1 if event_type == "m.room.create" else position
     event = {"type": event_type, "sender": sender, "state_key": state_key, "room_id": room_id, "content": content}
     txn.execute(
         "INSERT INTO events (stream_ordering, topological_ordering, event_id, type, room_id, processed, outlier, depth,"
         " origin_server_ts, received_ts, sender, contains_url, instance_name, state_key)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 'master', ?)",
-        (position, position, event_id, event_type, room_id, True, False, position, sender, False, state_key),
+        (position, depth, event_id, event_type, room_id, True, False, depth, sender, False, state_key),
     )
     txn.execute(
         "INSERT INTO event_json (event_id, room_id, internal_metadata, json, format_version) VALUES (?, ?, '{}', ?, 3)",

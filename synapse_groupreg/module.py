@@ -15,7 +15,7 @@ from synapse.module_api.errors import ConfigError
 
 from synapse_groupreg import config as configuration
 from synapse_groupreg.errors import BadConfig, CannotStart
-from synapse_groupreg.handlers import start, upkeep
+from synapse_groupreg.handlers import metrics, start, upkeep
 from synapse_groupreg.handlers.actions import Actions
 from synapse_groupreg.handlers.change import Setting
 from synapse_groupreg.handlers.gate import Gate
@@ -66,6 +66,7 @@ class GroupRegModule:
         self._homeserver.refresh = self._snapshot.refresh
         self._schema = _in_a_thread(self._prepare_database)
         self._journal = RefusalJournal(self._database, self._homeserver)
+        metrics.follow_snapshot(self._snapshot, self._homeserver)
         self._serve()
         self._loop()
         if version_warning:
@@ -92,6 +93,7 @@ class GroupRegModule:
                 found = facts.since(txn, None, now_ms)
         assert found is not None
         self._snapshot.apply(found)
+        self._snapshot.refreshed_ms = now_ms
         return schema
 
     def _serve(self) -> None:
@@ -126,6 +128,7 @@ class GroupRegModule:
             services,
             endpoints=endpoints(services),
             policy=Reading(services).live_policy,
+            contact=compat.admin_contact(self._api),
             version=metadata.version("synapse-groupreg"),
         )
         self._api.register_web_resource(PREFIX, site)

@@ -7,9 +7,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter
 from twisted.internet.defer import Deferred
 
+from synapse_groupreg.handlers import metrics
 from synapse_groupreg.storage import refusals
 
 if TYPE_CHECKING:
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.refusals import Refusal
 
 logger = logging.getLogger(__name__)
-
-LOST = Counter(
-    "synapse_groupreg_refusals_lost",
-    "Refusals that stood but could not be written to the database",
-    ["server_name"],
-)
 
 
 class _Batch:
@@ -57,6 +51,7 @@ class RefusalJournal:
 
     async def record(self, refused: Sequence[Refusal]) -> None:
         """Return once these are committed. A failure is logged and counted; the refusal stands all the same."""
+        metrics.count_decisions(self._homeserver.server_name, refused)
         if self._next is not None:
             self._next.refusals += refused
             await self._homeserver.wait(self._next.joined())
@@ -72,7 +67,7 @@ class RefusalJournal:
             await self._database.run("groupreg_refusals", refusals.add, batch.refusals)
         except Exception:
             self.lost += len(batch.refusals)
-            LOST.labels(server_name=self._homeserver.server_name).inc(len(batch.refusals))
+            metrics.LOST.labels(server_name=self._homeserver.server_name).inc(len(batch.refusals))
             logger.exception("%d refusals could not be written; they stand all the same", len(batch.refusals))
         finally:
             self._writing = None

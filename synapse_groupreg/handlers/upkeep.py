@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from synapse_groupreg.handlers import metrics
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.identity import smallest_tier, tier
@@ -37,6 +38,7 @@ class Upkeep:
             await self._homeserver.poke()
         if not self._surveyed:
             await self._survey()
+        self._note("often")
 
     async def seldom(self) -> None:
         """Every few minutes: sizes that shrank or grew without us, promises that lapsed, news that everybody read."""
@@ -44,6 +46,10 @@ class Upkeep:
         if await self._database.run("groupreg_sizes", follow_sizes, self._config, now_ms):
             await self._homeserver.poke()
         await self._database.run("groupreg_tidy", _tidy, now_ms)
+        self._note("seldom")
+
+    def _note(self, round_: str) -> None:
+        metrics.UPKEEP.labels(self._homeserver.server_name, round_).set(self._homeserver.now_ms() / 1000)
 
     async def _survey(self) -> None:
         """Give rooms from before the module their row, a few at a time, so that nobody's first join waits for it."""

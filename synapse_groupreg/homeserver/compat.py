@@ -82,6 +82,7 @@ def self_test(api: ModuleApi) -> None:
         ],
         "events by id": lambda: api._store.get_event,
         "the account of server notices": lambda: api._hs.config.servernotices.server_notices_mxid,
+        "the operator's contact": lambda: api._hs.config.server.admin_contact,
         "the signing key's path": lambda: api._hs.config.config_files,
     }
     missing = []
@@ -133,6 +134,12 @@ def server_notices_account(api: ModuleApi) -> str | None:
     """The account in whose name Synapse sends its own notices."""
     found: str | None = api._hs.config.servernotices.server_notices_mxid
     return found
+
+
+def admin_contact(api: ModuleApi) -> str | None:
+    """Where the operator can be reached, as Synapse's own `admin_contact` says."""
+    found = api._hs.config.server.admin_contact
+    return found if isinstance(found, str) else None
 
 
 def redacted_event(event: EventBase) -> str | None:

@@ -8,11 +8,11 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any, Literal
 
-from prometheus_client import Counter
 from synapse.api.errors import Codes
 from synapse.module_api import NOT_SPAM
 from synapse.module_api.errors import SynapseError
 
+from synapse_groupreg.handlers import metrics
 from synapse_groupreg.handlers.gate import GO_ON, Answer
 
 if TYPE_CHECKING:
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FAILURES = Counter(
-    "synapse_groupreg_failed_checks",
-    "Checks that failed unexpectedly and were answered as on_error says",
-    ["server_name", "attempt"],
-)
 AttemptName = Literal["send", "join", "found", "invite", "manage"]
 Verdict = Literal["NOT_SPAM"] | tuple[Codes, dict[str, Any]]
 _FORBIDDEN = 403
@@ -78,7 +73,7 @@ class Replies:
     async def _failed(self, attempt: AttemptName, user_id: str, reference: str) -> Verdict:
         # A dry run refuses nothing, whatever fails.
         choice = getattr(self._on_error, attempt) if self._mode() == "enforce" else "allow"
-        FAILURES.labels(server_name=self._server_name, attempt=attempt).inc()
+        metrics.FAILURES.labels(server_name=self._server_name, attempt=attempt).inc()
         if choice == "allow":
             return NOT_SPAM
         try:

@@ -55,6 +55,7 @@ class Site(DirectServeJsonResource):
         *,
         endpoints: Sequence[Endpoint],
         policy: Callable[[], dict[str, Any]],
+        contact: str | None,
         version: str,
     ) -> None:
         super().__init__(clock=clock)
@@ -62,6 +63,7 @@ class Site(DirectServeJsonResource):
         self._services = services
         self._endpoints = endpoints
         self._policy = policy
+        self._contact = contact
         self._document = openapi.document(endpoints, BASE, version)
 
     @override
@@ -126,7 +128,9 @@ class Site(DirectServeJsonResource):
     def _rules(self, request: Any) -> None:  # twisted's own methods are untyped
         chosen = _query(request).get("lang") or request.getHeader("Accept-Language")
         language = texts.best_language(chosen, self._services.config.texts.default_language)
-        page = rules.render_rules(self._policy(), language, self._services.homeserver.server_name)
+        page = rules.render_rules(
+            self._policy(), language, self._services.homeserver.server_name, contact=self._contact
+        )
         request.setResponseCode(200)
         for name, value in {**rules.HEADERS, "Content-Language": language, "Content-Length": str(len(page))}.items():
             request.setHeader(name, value)

@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What a process counts about itself, in the registry that Synapse shows at `/_synapse/metrics`.
+
+How long our callbacks take is not measured here: Synapse does that for each of them. A message that nobody objects to
+costs no line of this file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter, Gauge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from synapse_groupreg.handlers import Homeserver
+    from synapse_groupreg.handlers.snapshot import Snapshot
+    from synapse_groupreg.storage.refusals import Refusal
+
+# Synapse gives each of its metrics this label too, since one process may serve several homeservers.
+_SERVER = "server_name"
+
+DECISIONS = Counter(
+    "synapse_groupreg_decisions",
+    "Violations that were found: each is a refusal, or would have been one but for a dry run",
+    [_SERVER, "code", "attempt", "outcome"],
+)
+LOST = Counter(
+    "synapse_groupreg_refusals_lost",
+    "Refusals that stood but could not be written to the database",
+    [_SERVER],
+)
+FAILURES = Counter(
+    "synapse_groupreg_failed_checks",
+    "Checks that failed unexpectedly and were answered as on_error says",
+    [_SERVER, "attempt"],
+)
+UPKEEP = Gauge(
+    "synapse_groupreg_upkeep_last_run_timestamp_seconds",
+    "When the background process last finished this round of its work",
+    [_SERVER, "round"],
+)
+_ENFORCING = Gauge(
+    "synapse_groupreg_enforcing",
+    "1 while the rules are enforced, 0 in a dry run",
+    [_SERVER],
+)
+_SNAPSHOT_ACCOUNTS = Gauge(
+    "synapse_groupreg_snapshot_accounts",
+    "Accounts whose assurance this process holds in memory",
+    [_SERVER],
+)
+_SNAPSHOT_EXCEPTIONS = Gauge(
+    "synapse_groupreg_snapshot_exceptions",
+    "Accounts, rooms and servers of which this process holds something else in memory",
+    [_SERVER],
+)
+_SNAPSHOT_AGE = Gauge(
+    "synapse_groupreg_snapshot_age_seconds",
+    "How long ago this process last looked whether anything changed",
+    [_SERVER],
+)
+
+
+def count_decisions(server_name: str, refused: Iterable[Refusal]) -> None:
+    """Count what the gate found against an attempt."""
+    for one in refused:
+        outcome = "dry" if one.dry else "refused"
+        DECISIONS.labels(server_name=server_name, code=one.code, attempt=one.attempt, outcome=outcome).inc()
+
+
+def follow_snapshot(snapshot: Snapshot, homeserver: Homeserver) -> None:
+    """Let the gauges read the snapshot whenever somebody asks for them."""
+    name = homeserver.server_name
+    _ENFORCING.labels(name).set_function(lambda: snapshot.mode == "enforce")
+    _SNAPSHOT_ACCOUNTS.labels(name).set_function(lambda: len(snapshot.assurance))
+    _SNAPSHOT_EXCEPTIONS.labels(name).set_function(lambda: snapshot.exceptions)
+    _SNAPSHOT_AGE.labels(name).set_function(lambda: (homeserver.now_ms() - snapshot.refreshed_ms) / 1000)
+    LOST.labels(name)  # shown from the start, so that an alert sees the first one

@@ -16,6 +16,16 @@ from tests.e2e.client import Person, Staff, refused
 
 SENDS = 50
 STATE_EVENTS = 200
+BACKGROUND = {
+    "groupreg_notices",
+    "groupreg_notices_tidy",
+    "groupreg_sizes",
+    "groupreg_snapshot",
+    "groupreg_successors",
+    "groupreg_survey",
+    "groupreg_tidy",
+}
+"""What runs by the clock, whether anybody sends or not."""
 TRANSACTIONS = "synapse_storage_transaction_time_count_total"
 LOOKUPS = "synapse_util_caches_cache"
 CONFIG = {
@@ -45,7 +55,7 @@ class Metrics:
 
     def our_transactions(self, act: Callable[[], None]) -> dict[str, float]:
         grown = self.grown(TRANSACTIONS, "desc", act)
-        return {name: count for name, count in grown.items() if name.startswith("groupreg_")}
+        return {name: count for name, count in grown.items() if name.startswith("groupreg_") and name not in BACKGROUND}
 
 
 @pytest.fixture(scope="module")
@@ -86,15 +96,11 @@ def room(author: Person) -> str:
 
 
 def test_a_warm_send_makes_no_transaction_of_ours(metrics: Metrics, author: Person, room: str) -> None:
-    """What goes on in the background meanwhile is a handful, whatever is sent."""
-
     def send() -> None:
         for _ in range(SENDS):
             author.send(room).good()
 
-    grown = metrics.our_transactions(send)
-    assert sum(grown.values()) < SENDS / 3, grown
-    assert grown.keys().isdisjoint({"groupreg_room", "groupreg_refusals", "groupreg_language", "groupreg_member"})
+    assert metrics.our_transactions(send) == {}
 
 
 def test_a_refused_send_is_counted_by_the_same_measure(metrics: Metrics, server: Homeserver, room: str) -> None:
@@ -106,8 +112,8 @@ def test_a_refused_send_is_counted_by_the_same_measure(metrics: Metrics, server:
         for _ in range(5):
             refused(unverified.send(room), "identity-required")
 
-    grown = metrics.our_transactions(send)
-    assert (grown["groupreg_room"], grown["groupreg_refusals"], grown["groupreg_language"]) == (5, 5, 1)
+    expected = {"groupreg_room": 5, "groupreg_refusals": 5, "groupreg_language": 1}
+    assert metrics.our_transactions(send) == expected
 
 
 def test_a_warm_send_loads_no_state(metrics: Metrics, author: Person, room: str) -> None:
@@ -126,4 +132,4 @@ def test_the_guard_on_every_request_makes_no_transaction(metrics: Metrics, autho
         for _ in range(SENDS):
             author.state(room, "m.room.create").good()
 
-    assert sum(metrics.our_transactions(look).values()) < SENDS / 3
+    assert metrics.our_transactions(look) == {}

@@ -13,7 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from synapse_groupreg.errors import BadConfig, Problem
 
@@ -48,6 +48,8 @@ _MESSAGES = {
     "model_type": "must be a mapping of options to values",
     "invalid_key": "is not an option; the name of an option is a text",
 }
+_DURATION = re.compile(r"([1-9]\d{0,8})([smhdw])")
+_UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _GLOB = re.compile(r"@[^:\s]*:[^\s]+")
 
 
@@ -60,6 +62,18 @@ def _user_glob(value: str) -> str:
     return value
 
 
+def _milliseconds(value: object) -> object:
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is not None:
+        return int(found[1]) * _UNITS_MS[found[2]]
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    message = "must be a duration like '30s', '10m', '2h' or '7d'"
+    raise ValueError(message)
+
+
+Duration = Annotated[int, BeforeValidator(_milliseconds)]
+"""Milliseconds, written as Synapse writes durations."""
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 UserGlob = Annotated[str, AfterValidator(_user_glob)]
 
@@ -110,6 +124,19 @@ class BlacklistConfig(_Section):
     """What an entry on an account cuts when it doesn't say: the functions of groups, or the whole account."""
 
 
+class NoticesConfig(_Section):
+    """Messages that explain refusals which clients hide, in a direct room with an account of the module's own."""
+
+    enabled: bool = True
+    """Whether such messages are sent."""
+    account: Annotated[str, Field(pattern=r"^[a-z0-9._=/+\-]{1,64}$")] = "groupreg"
+    """The local part of that account's name; the module registers it as a bot."""
+    every: Duration = 600_000
+    """How long the same refusal of the same account in the same room is not explained again, like `10m`."""
+    budget_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 60
+    """How many messages the whole server sends in a minute at most; the rest waits."""
+
+
 class RolesConfig(_Section):
     """Founder, manager, member (article 8.6)."""
 
@@ -156,6 +183,8 @@ class GroupRegConfig(_Section):
     """Verified identity."""
     blacklist: BlacklistConfig = BlacklistConfig()
     """The blacklist."""
+    notices: NoticesConfig = NoticesConfig()
+    """Messages that explain refusals."""
     roles: RolesConfig = RolesConfig()
     """Roles in groups."""
     exempt: tuple[UserGlob, ...] = ()

@@ -20,6 +20,7 @@ from synapse_groupreg.handlers.actions import Actions
 from synapse_groupreg.handlers.change import Setting
 from synapse_groupreg.handlers.gate import Gate
 from synapse_groupreg.handlers.journal import RefusalJournal
+from synapse_groupreg.handlers.notices import Notices
 from synapse_groupreg.handlers.people import People
 from synapse_groupreg.handlers.snapshot import Snapshot
 from synapse_groupreg.handlers.wording import Words
@@ -44,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 _LOOK_MS = 200
 _POLL_MS = 1_000
+_NOTICES_MS = 500
 _UPKEEP_OFTEN_MS = 5_000
 _UPKEEP_SELDOM_MS = 60_000
 
@@ -65,7 +67,8 @@ class GroupRegModule:
         self._snapshot = Snapshot(self._database, self._homeserver, config.mode)
         self._homeserver.refresh = self._snapshot.refresh
         self._schema = _in_a_thread(self._prepare_database)
-        self._journal = RefusalJournal(self._database, self._homeserver)
+        every = config.notices.every if config.notices.enabled else None
+        self._journal = RefusalJournal(self._database, self._homeserver, every)
         metrics.follow_snapshot(self._snapshot, self._homeserver)
         self._serve()
         self._loop()
@@ -82,13 +85,21 @@ class GroupRegModule:
             message = f"synapse_groupreg can't start with this configuration:{problems}"
             raise ConfigError(message) from None
 
+    @property
+    def _notice_account(self) -> str | None:
+        """The account that sends notices; None where none are sent."""
+        notices = self._config.notices
+        return self._api.get_qualified_user_id(notices.account) if notices.enabled else None
+
     def _prepare_database(self) -> int:
         """Migrate, check and load, on a connection of our own, before Synapse listens to anybody."""
         now_ms = self._homeserver.now_ms()
         with self._database.connection() as begin:
             schema = migrate(begin, self._database.dialect)
             with begin() as txn:
-                start.prepare(txn, self._config.mode, self._key.fingerprint, now_ms)
+                start.prepare(
+                    txn, self._config.mode, self._key.fingerprint, now_ms, notice_account=self._notice_account
+                )
             with begin() as txn:
                 found = facts.since(txn, None, now_ms)
         assert found is not None
@@ -103,10 +114,10 @@ class GroupRegModule:
             database=self._database,
             homeserver=homeserver,
             snapshot=snapshot,
-            people=People(homeserver, snapshot, _exempt(config, self._api)),
+            people=People(homeserver, snapshot, _exempt(config, self._api, self._notice_account)),
             journal=self._journal,
         )
-        words = Words(self._database, homeserver, config.texts.default_language)
+        self._words = words = Words(self._database, homeserver, config.texts.default_language)
         replies = Replies(config, words, homeserver.server_name, lambda: snapshot.mode)
         Callbacks(self._api, config, gate, replies).register()
         self._api.register_third_party_rules_callbacks(
@@ -141,6 +152,16 @@ class GroupRegModule:
             work = upkeep.Upkeep(self._config, self._database, self._homeserver)
             every(work.often, _UPKEEP_OFTEN_MS, desc="groupreg_upkeep_often")
             every(work.seldom, _UPKEEP_SELDOM_MS, desc="groupreg_upkeep_seldom")
+            self._send_notices()
+
+    def _send_notices(self) -> None:
+        if self._notice_account is None:
+            return
+        sender = Notices(
+            self._config.notices, self._database, self._homeserver, self._words, account=self._notice_account
+        )
+        self._api.looping_background_call(sender.deliver, _NOTICES_MS, desc="groupreg_notices")
+        self._api.looping_background_call(sender.tidy, _UPKEEP_SELDOM_MS, desc="groupreg_notices_tidy")
 
     async def _listen(self) -> None:
         if await self._poke.heard():
@@ -158,6 +179,7 @@ class GroupRegModule:
             now_ms=self._homeserver.now_ms(),
             config=self._config,
             server_name=self._homeserver.server_name,
+            own_account=self._notice_account,
             new_id=lambda: secrets.token_hex(16),
         )
 
@@ -176,10 +198,9 @@ class GroupRegModule:
         }
 
 
-def _exempt(config: GroupRegConfig, api: ModuleApi) -> tuple[str, ...]:
-    """Who is exempt by configuration, and the account of Synapse's own notices, which nobody can verify."""
-    notices = compat.server_notices_account(api)
-    return config.exempt if notices is None else (*config.exempt, notices)
+def _exempt(config: GroupRegConfig, api: ModuleApi, own: str | None) -> tuple[str, ...]:
+    """Who is exempt by configuration, and the accounts of the server itself, which nobody can verify."""
+    return (*config.exempt, *(one for one in (own, compat.server_notices_account(api)) if one is not None))
 
 
 def _check_delegated_authentication(config: GroupRegConfig, api: ModuleApi) -> None:

@@ -32,6 +32,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "policy": "server:policy",
         "acts": "journal:acts",
         "refusals": "journal:refusals",
+        "notices": "journal:notices",
     },
     "Act": {
         "mode": "mode:mode",

@@ -19,6 +19,10 @@ from synapse_groupreg.cli.times import EXAMPLES, moment, now_ms
 if TYPE_CHECKING:
     from synapse_groupreg.cli.client import Client
 
+SAID = ("id", "kind", "subject", "subject_kind", "author", "start_ms")
+"""What of a new entry the reader typed, or reads in the sentence."""
+HOW_LIFTED = ("lifted_ms", "lifted_by", "lift_reason")
+
 
 @click.group()
 def blacklist() -> None:
@@ -64,7 +68,10 @@ def add(cli: Cli, entity: str, *, dry_run: bool, **fields: Any) -> None:
     body = {"entity": entity, **{name: held for name, held in fields.items() if held is not None}}
     answer = client.act("POST", "blacklist", body, dry_run=dry_run)
     number = f" (entry {answer['id']})" if answer.get("id") is not None else ""
-    report(cli.out, answer, act=f"blacklist {entity}", done=f"Blacklisted {entity}{number}")
+    # The kind is worth a word: without its @ and server, an account looks like a server.
+    kind = (answer.get("after") or {}).get("subject_kind")
+    what = f"the {kind} {entity}" if kind else entity
+    report(cli.out, answer, act=f"blacklist {what}", done=f"Blacklisted {what}{number}", said=SAID)
 
 
 @blacklist.command()
@@ -79,7 +86,9 @@ def lift(cli: Cli, entry: str, *, dry_run: bool, reason: str | None) -> None:
     number = entry if entry.isdigit() else find_entry(client, entry)
     body = {"reason": reason} if reason else {}
     answer = client.act("DELETE", path("blacklist", number), body, dry_run=dry_run)
-    report(cli.out, answer, act=f"lift entry {number}", done=f"Lifted entry {number}")
+    subject = (answer.get("after") or {}).get("subject")
+    what = f"entry {number} ({subject})" if subject else f"entry {number}"
+    report(cli.out, answer, act=f"lift {what}", done=f"Lifted {what}", said=(*SAID, *HOW_LIFTED))
 
 
 def find_entry(client: Client, entity: str) -> int:

@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Any
 from synapse_groupreg.cli.times import utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from synapse_groupreg.cli.client import Answer
     from synapse_groupreg.cli.output import Output
 
 
-def report(out: Output, answer: Answer, *, act: str, done: str) -> None:
+def report(out: Output, answer: Answer, *, act: str, done: str, said: Collection[str] = ()) -> None:
     """Print what an act changed, or would.
 
-    `act` is the infinitive (`verify @a:b`), `done` the past (`Verified @a:b`).
+    `act` is the infinitive (`verify @a:b`), `done` the past (`Verified @a:b`); `said` names values that need no more
+    telling.
     """
     if out.as_json:
         out.data(answer)
         return
-    what = "; ".join(differences(answer.get("before"), answer.get("after")))
+    before, after = (without(answer.get(side) or {}, said) for side in ("before", "after"))
+    what = "; ".join(differences(before, after))
     tail = f": {what}." if what else "."
     if not answer.get("changed", True):
         out.say(f"Nothing to change: the server already has it so ({act}).")
@@ -31,6 +33,11 @@ def report(out: Output, answer: Answer, *, act: str, done: str) -> None:
         out.say(f"Dry run, nothing was changed. This would {act}{tail}")
     else:
         out.say(f"{done}{tail}")
+
+
+def without(values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Leave values out."""
+    return {name: held for name, held in values.items() if name not in names}
 
 
 def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:

@@ -37,9 +37,10 @@ def check_config(cli: Cli, file: Path) -> None:
     FILE is a homeserver.yaml with an entry of synapse_groupreg, or the `config:` of that entry alone. All problems are
     listed, one a line, each with its place in the YAML and what would be right.
     """
-    entry, problems = find_entry(read_yaml(file))
+    document = read_yaml(file)
+    entry, problems = find_entry(document)
     if entry:
-        problems = config_problems(entry)
+        problems = config_problems(entry) or delegation_problems(entry, document)
     if cli.as_json:
         cli.out.data({"ok": not problems, "problems": [attrs.asdict(problem) for problem in problems]})
     for problem in problems:
@@ -47,7 +48,7 @@ def check_config(cli: Cli, file: Path) -> None:
     if problems:
         message = f"{file.name} has {plural(len(problems), 'problem')}; Synapse would not start with it."
         raise BadInput(message)
-    if not cli.as_json:
+    if entry and not cli.as_json:
         cli.out.say(f"{file.name} is right: {summary(entry)}.")
 
 
@@ -114,12 +115,34 @@ def config_problems(entry: Entry) -> list[Problem]:
     return []
 
 
+def delegation_problems(entry: Entry, document: object) -> list[Problem]:
+    """Say what the module would at start, if Synapse leaves authentication to somebody else (MAS)."""
+    from synapse_groupreg.config import load  # noqa: PLC0415 - as above
+
+    held: dict[str, Any] = document if isinstance(document, dict) else {}
+    features = held.get("experimental_features")
+    sections = (
+        held.get("matrix_authentication_service"),
+        features.get("msc3861") if isinstance(features, dict) else None,
+    )
+    delegated = any(isinstance(section, dict) and section.get("enabled") for section in sections)
+    if not delegated or load(entry.config).membership_guard != "request":
+        return []
+    text = (
+        "must be event_allowed under delegated authentication (MAS): a slower hook then judges kicks, bans, knocks and"
+        " uploads; profile and status changes and existing sessions are not judged"
+    )
+    return [Problem(full_path(entry.where, "membership_guard"), text)]
+
+
 def full_path(where: str, path: str) -> str:
     """Put the place of the entry before a place inside it."""
     return ".".join(part for part in (where, path) if part)
 
 
-def summary(entry: Entry | None) -> str:
-    """Say the two choices that matter most."""
-    held = entry.config if entry and isinstance(entry.config, dict) else {}
-    return f"mode {held.get('mode')}, federation {held.get('federation')}"
+def summary(entry: Entry) -> str:
+    """Say the two choices that matter most; a preset may have made one of them."""
+    from synapse_groupreg.config import load  # noqa: PLC0415 - as above
+
+    config = load(entry.config)
+    return f"mode {config.mode}, federation {config.federation}"

@@ -112,7 +112,11 @@ class Client:
         if room.startswith("!"):
             return room
         if room.startswith("#") and ":" in room:
-            return str(self.get(f"/_matrix/client/v3/directory/room/{path(room)}")["room_id"])
+            try:
+                return str(self.get(f"/_matrix/client/v3/directory/room/{path(room)}")["room_id"])
+            except Refused as error:
+                message = f"{error.message} See the rooms of this server with groupreg room list."
+                raise type(error)(message) from None
         message = "A room is named by its id, like '!abc:example.org', or an alias, like '#garden:example.org'."
         raise BadInput(message)
 
@@ -176,9 +180,10 @@ def failure(response: requests.Response, answer: Answer, session: Session) -> Fa
     elif status == TOO_MANY:
         said = f"The server asks to wait {wait_s(answer)} s: try again then."
     elif status >= FAILED:
-        said = f"{said or 'The server failed.'} Its log says why (HTTP {status})."
+        said = f"{said or 'The server failed.'} The server's log says why (HTTP {status})."
     return KINDS.get(status, Refused)(
-        said or f"The server refused without a reason (HTTP {status}).", field_lines(answer)
+        said or f"The server refused without a reason (HTTP {status}).",
+        [f"  {line}" for line in field_lines(answer) if line not in said],
     )
 
 
@@ -201,9 +206,9 @@ def sentence(text: str) -> str:
 
 
 def field_lines(answer: Answer) -> list[str]:
-    """Give one line a field that the server found wrong."""
+    """Give one line a field that the server found wrong; its sentence may hold them already."""
     fields = answer.get("org.groupreg.fields") or []
-    return [f"  {field.get('field')}: {field.get('problem')}" for field in fields if isinstance(field, dict)]
+    return [f"{field.get('field')}: {field.get('problem')}" for field in fields if isinstance(field, dict)]
 
 
 def wait_s(answer: Answer) -> int:

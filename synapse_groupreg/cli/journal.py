@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""`groupreg acts` and `groupreg refusals`: what staff did, and what was refused."""
+"""`groupreg acts`, `refusals` and `notices`: what staff did, what was refused, and who was told."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from synapse_groupreg.cli.output import Cell, Output
 
 ACT_COLUMNS = ("when (UTC)", "author", "action", "subject", "change", "reason")
+NOTICE_COLUMNS = ("when (UTC)", "account", "about", "room", "state", "sent (UTC)", "tries", "problem")
+NOTICE_STATES = ("waiting", "sending", "sent", "dropped", "failed")
 REFUSAL_COLUMNS = ("when (UTC)", "account", "code", "attempt", "room", "times", "mode")
 
 
@@ -56,6 +58,36 @@ def refusals(cli: Cli, limit: int, account: str | None, code: str | None, room: 
     rows = [refusal_row(refusal) for refusal in answer["refusals"]]
     cli.out.table("Refusals, summed up by minute", REFUSAL_COLUMNS, rows, empty="None that match.")
     say_rest(cli.out, answer, "refusals")
+
+
+@click.command()
+@click.option("--account", metavar="USER", help="Only notices to this account.")
+@click.option("--state", type=click.Choice(NOTICE_STATES), help="Only notices that are this far.")
+@limit_option
+@server_command
+def notices(cli: Cli, limit: int, account: str | None, state: str | None) -> None:
+    """List the messages that explain refusals, newest first: what was sent, what waits, what failed."""
+    answer = cli.client().listing("notices", "notices", limit=limit, account=account, state=state)
+    if cli.as_json:
+        cli.out.data(answer)
+        return
+    rows = [notice_row(notice) for notice in answer["notices"]]
+    cli.out.table("Notices", NOTICE_COLUMNS, rows, empty="None that match.")
+    say_rest(cli.out, answer, "notices")
+
+
+def notice_row(notice: Mapping[str, Any]) -> list[Cell]:
+    """Write one notice."""
+    return [
+        utc(notice.get("created_ms")),
+        notice.get("account"),
+        notice.get("code"),
+        notice.get("room_id"),
+        notice.get("state"),
+        utc(notice.get("sent_ms")),
+        notice.get("tries"),
+        notice.get("problem"),
+    ]
 
 
 def act_row(act: Mapping[str, Any]) -> list[Cell]:

@@ -119,5 +119,5 @@ def show_accounts(out: Output, accounts: Mapping[str, Any]) -> None:
     out.table(f"Accounts: {accounts.get('total', 0):,}", ("assurance", "accounts"), rows, empty="None.")
     if accounts.get("below_post"):
         out.warn(
-            f"{plural(accounts['below_post'], 'account')} could not publish: verify them with groupreg account import."
+            f"{plural(accounts['below_post'], 'account')} could not post: verify them with groupreg account import."
         )

@@ -95,8 +95,12 @@ def begin(folder: Path, port: int | None, *, postgres: bool) -> Trial:
         message = f"{folder} holds files of something else: choose another folder with --data."
         raise BadInput(message)
     # Passable, not readable: PostgreSQL may have to run as another account than root.
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o711)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o711)
+    except OSError as error:
+        message = f"Can't make the folder {folder}: {error.strerror}. Choose another with --data."
+        raise BadInput(message) from None
     trial = Trial(
         folder=folder,
         port=port or free_port(),

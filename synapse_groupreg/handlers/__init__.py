@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from twisted.internet.defer import Deferred
 
 
@@ -30,6 +32,21 @@ class Homeserver(Protocol):
 
     async def poke(self) -> None:
         """Tell every process that there is a new version of what they keep in memory."""
+
+    async def ensure_account(self, user_id: str, display_name: str) -> None:
+        """Make an account of the module's own, a bot without a password, unless it is there."""
+
+    async def found_direct_room(self, user_id: str, invitee: str) -> str:
+        """Make an unencrypted direct room; its id."""
+
+    async def bring_in(self, user_id: str, person: str, room_id: str) -> None:
+        """Join a person to the direct room that `user_id` made for them, and list it among their direct chats."""
+
+    async def invite(self, user_id: str, person: str, room_id: str) -> None:
+        """Invite a person to a room."""
+
+    async def say(self, user_id: str, room_id: str, text: str, marks: Mapping[str, object]) -> None:
+        """Send a text message; `marks` are further keys of its content."""
 
     async def wait(self, deferred: Deferred[None]) -> None:
         """Wait without losing Synapse's logging context."""

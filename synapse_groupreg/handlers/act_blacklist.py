@@ -35,31 +35,36 @@ def blacklist(txn: Transaction, setting: Setting, action: Blacklist) -> Change:
     kind, subject = _subject(txn, setting, action)
     _check_times(setting, action)
     _protect(txn, setting, kind, action.entity)
-    opened = measures.of_subjects(txn, kind, [subject], setting.now_ms)
-    before = opened[0] if opened else None
-    scope = action.scope or (before.scope if before else _default_scope(setting, kind))
+    before = _open_entry(txn, setting, kind, subject, action.entity)
     review_ms = action.review_ms
     if review_ms is None and action.until_ms is None:
         review_ms = before.review_ms if before and before.review_ms else setting.now_ms + REVIEW_MS
-    after = Measure(
-        id=before.id if before else 0,
+    if before is not None:
+        after = attrs.evolve(
+            before,
+            scope=action.scope or before.scope,
+            reason=action.reason,
+            basis=action.basis,
+            until_ms=action.until_ms,
+            review_ms=review_ms,
+        )
+        measures.update(txn, after)
+        return _change(txn, before, after)
+    entry = Measure(
+        id=0,
         kind=MeasureKind.blacklisted,
         subject_kind=kind,
         subject=subject,
-        entity=before.entity if before else action.entity,
-        scope=scope,
+        entity=action.entity,
+        scope=action.scope or _default_scope(setting, kind),
         reason=action.reason,
         basis=action.basis,
-        author=before.author if before else setting.staff.user_id,
-        start_ms=before.start_ms if before else setting.now_ms,
+        author=setting.staff.user_id,
+        start_ms=setting.now_ms,
         until_ms=action.until_ms,
         review_ms=review_ms,
     )
-    if before is None:
-        after = measures.insert(txn, after)
-    elif after != before:
-        measures.update(txn, after)
-    return _change(txn, before, after)
+    return _change(txn, None, measures.insert(txn, entry))
 
 
 def lift(txn: Transaction, setting: Setting, action: Lift) -> Change:
@@ -112,7 +117,14 @@ def _subject(txn: Transaction, setting: Setting, action: Blacklist) -> tuple[Sub
         )
     if action.scope is not None and action.scope is not Scope.groups:
         raise Invalid([Problem("scope", "can be 'account' only for an account")])
-    return kind, entity
+    return kind, entity.lower() if kind is SubjectKind.server else entity
+
+
+def _open_entry(txn: Transaction, setting: Setting, kind: SubjectKind, subject: str, entity: str) -> Measure | None:
+    found = measures.of_subjects(txn, kind, [subject], setting.now_ms)
+    if kind is SubjectKind.person:  # it may be from before the account was linked
+        found += measures.of_subjects(txn, SubjectKind.account, [entity], setting.now_ms)
+    return found[0] if found else None
 
 
 def _check_times(setting: Setting, action: Blacklist) -> None:
@@ -131,6 +143,9 @@ def _protect(txn: Transaction, setting: Setting, kind: SubjectKind, entity: str)
         raise Conflict(message)
     if kind not in (SubjectKind.account, SubjectKind.person):
         return
+    if entity == setting.own_account:
+        message = f"{entity} is the account by which this server tells people things."
+        raise Conflict(message)
     family = relatives(txn, entity)
     working = [one for one in family if staff.roles(txn, one)]
     if working:

@@ -16,6 +16,7 @@ from synapse_groupreg.storage.facts import relatives
 
 if TYPE_CHECKING:
     from synapse_groupreg.policy.actions import CommitImport, Unverify, Verify
+    from synapse_groupreg.storage.changes import Subject
     from synapse_groupreg.storage.database import Transaction
 
 
@@ -23,15 +24,19 @@ def verify(txn: Transaction, setting: Setting, action: Verify) -> Change:
     """Record what a provider found out, and link the account to the person whom the reference names."""
     require_account(txn, action.user_id)
     before, family = _facts(txn, action.user_id), relatives(txn, action.user_id)
+    person_before = identity.person_of(txn, action.user_id)
     identity.put(txn, action.user_id, action.provider, action.assurance, setting.now_ms)
     if action.digest is not None:
         person = identity.person_by_digest(txn, action.digest, setting.new_id())
         _keep_measures(txn, setting, action.user_id, person)
         identity.link(txn, action.user_id, person)
+    after = _facts(txn, action.user_id)
+    if before["person"] and identity.person_of(txn, action.user_id) != person_before:
+        after["person"] = "another"
     return Change(
         subject=action.user_id,
         before=before,
-        after=_facts(txn, action.user_id),
+        after=after,
         touched=frozenset(touched_accounts([*family, *relatives(txn, action.user_id)])),
     )
 
@@ -56,6 +61,9 @@ def commit_import(txn: Transaction, setting: Setting, action: CommitImport) -> C
         message = "There is no such import; it may have been committed already. Start again with a new one."
         raise NotFound(message)
     users = imports.users(txn, action.import_id)
+    for user_id, person in imports.new_persons(txn, action.import_id):
+        _keep_measures(txn, setting, user_id, person)
+    touched = _touched_by_import(txn, users)
     tally = imports.commit(txn, action.import_id, setting.now_ms)
     figures = {"accounts": tally.accounts, "linked": tally.linked, "unchanged": tally.unchanged}
     changed = bool(tally.accounts or tally.linked)
@@ -63,9 +71,15 @@ def commit_import(txn: Transaction, setting: Setting, action: CommitImport) -> C
         subject=f"import {action.import_id}",
         before=None,
         after=figures if changed else None,
-        touched=frozenset({changes.EVERYTHING} if len(users) > 1 else touched_accounts(users)),
+        touched=touched | _touched_by_import(txn, users),
         facts=figures,
     )
+
+
+def _touched_by_import(txn: Transaction, users: list[str]) -> frozenset[Subject]:
+    if len(users) > 1:
+        return frozenset({changes.EVERYTHING})
+    return frozenset(touched_accounts(one for user_id in users for one in relatives(txn, user_id)))
 
 
 def _facts(txn: Transaction, user_id: str) -> Facts:
@@ -73,6 +87,7 @@ def _facts(txn: Transaction, user_id: str) -> Facts:
     return {
         "assurance": identity.assurance_of(txn, user_id).name,
         "identities": {one.provider: one.assurance.name for one in identity.of_account(txn, user_id)},
+        "person": None if identity.person_of(txn, user_id) is None else "known",
         "linked_accounts": [one for one in relatives(txn, user_id) if one != user_id],
     }
 
@@ -83,6 +98,9 @@ def _keep_measures(txn: Transaction, setting: Setting, user_id: str, new_person:
     if person is None or person == new_person:
         return
     found = measures.of_subjects(txn, SubjectKind.person, [person], setting.now_ms)
+    family = identity.accounts_of(txn, person)
+    if len(family) > 1:  # one from before they were linked binds them all, for as long as they are
+        found += measures.of_subjects(txn, SubjectKind.account, family, setting.now_ms)
     if found:
         message = f"Measure {found[0].id} lies on the person behind {user_id}: lift it before you change the link."
         raise Conflict(message)

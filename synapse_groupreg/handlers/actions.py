@@ -67,8 +67,9 @@ def require(staff: Staff, right: actions.Right) -> None:
     """Raise NotPermitted, naming the roles that would be right."""
     if staff.may(right):
         return
-    roles = " or ".join(sorted(role.value for role in actions.ROLES[right])) or "server admin"
-    message = f"To {right.value} you need the role {roles}; a server admin can grant it."
+    roles = " or ".join(sorted(role.value for role in actions.ROLES[right]))
+    need = f"need the role {roles}; a server admin can grant it" if roles else "must be a server admin; ask one"
+    message = f"To {right.value} you {need}."
     raise NotPermitted(message)
 
 

@@ -27,6 +27,8 @@ class Setting:
     now_ms: int
     config: GroupRegConfig
     server_name: str
+    own_account: str | None = None
+    """The account that sends notices."""
     new_id: Callable[[], str]
     """Makes a random identifier of 128 bits."""
 

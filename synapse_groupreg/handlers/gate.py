@@ -14,6 +14,7 @@ import attrs
 
 from synapse_groupreg.handlers import places
 from synapse_groupreg.policy import judge
+from synapse_groupreg.policy.notices import needs_notice
 from synapse_groupreg.policy.types import (
     Account,
     Attempt,
@@ -224,6 +225,8 @@ class Gate:
                     attempt=attempt.name,
                     room_id=None if room is None else room.room_id or None,
                     dry=violation not in refusing,
+                    notify=violation in refusing[:1] and needs_notice(attempt, violation),
+                    facts=violation.facts(),
                 )
                 for violation in verdict.violations
             ]

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 
 from synapse_groupreg.handlers import metrics
-from synapse_groupreg.storage import refusals
+from synapse_groupreg.storage import notices, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from synapse_groupreg.handlers import Homeserver
-    from synapse_groupreg.storage.database import Database
+    from synapse_groupreg.storage.database import Database, Transaction
     from synapse_groupreg.storage.refusals import Refusal
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,9 @@ class _Batch:
 class RefusalJournal:
     """One writer at a time; whoever comes while it writes shares the next transaction."""
 
-    def __init__(self, database: Database, homeserver: Homeserver) -> None:
+    def __init__(self, database: Database, homeserver: Homeserver, notice_every_ms: int | None = None) -> None:
         self._database = database
+        self._notice_every_ms = notice_every_ms
         self._homeserver = homeserver
         self._writing: _Batch | None = None
         self._next: _Batch | None = None
@@ -64,7 +65,7 @@ class RefusalJournal:
             self._next = None
         self._writing = batch
         try:
-            await self._database.run("groupreg_refusals", refusals.add, batch.refusals)
+            await self._database.run("groupreg_refusals", _write, batch.refusals, self._notice_every_ms)
         except Exception:
             self.lost += len(batch.refusals)
             metrics.LOST.labels(server_name=self._homeserver.server_name).inc(len(batch.refusals))
@@ -72,3 +73,10 @@ class RefusalJournal:
         finally:
             self._writing = None
             batch.finish()
+
+
+def _write(txn: Transaction, refused: Sequence[Refusal], notice_every_ms: int | None) -> None:
+    """Refusals and the notices about them in one transaction: neither is there without the other."""
+    refusals.add(txn, refused)
+    if notice_every_ms is not None:
+        notices.queue(txn, refused, notice_every_ms)

@@ -58,11 +58,12 @@ def join(txn: Transaction, taker: Taker, attempt: Join, *, invited: bool) -> Out
     if state.membership(txn, room_id, user_id) == "join":
         return Outcome()  # a profile change: Synapse asks about it as about a join
     row = rooms.ensure(txn, room_id)
-    here = row is not None and not state.partial(txn, room_id)
+    here = row is not None and state.complete(txn, room_id)
     if here and attempt.actor.local and not may_enter(state.entry(txn, room_id, user_id, invited=invited)):
         return Outcome(not_welcome=True)
     if row is not None and row.kind is not RoomKind.group:
-        outgrown = outgrow(txn, taker, row, {user_id}) if row.kind is RoomKind.direct else Outcome()
+        arrives = row.kind is RoomKind.direct and user_id not in state.people(txn, room_id)
+        outgrown = outgrow(txn, taker, row, user_id) if arrives else Outcome()
         attempt = attrs.evolve(attempt, room=attrs.evolve(attempt.room, kind=row.kind))
         return Outcome(judge(attempt, taker.config)) if outgrown.verdict.allowed else outgrown
     return _join_group(txn, taker, attempt, row, ttl_ms=LOCAL_RESERVATION_MS if here else REMOTE_RESERVATION_MS)
@@ -83,8 +84,7 @@ def _join_group(txn: Transaction, taker: Taker, attempt: Join, row: RoomRow | No
     verdict = judge(attrs.evolve(attempt, room=room, members=members, joined=joined), taker.config)
     if taker.refuses(verdict):
         return Outcome(verdict)
-    seen = state.membership_event(txn, room_id, user_id)
-    quotas.reserve(txn, room_subject, quotas.MEMBERS, user_id, taker.now_ms + ttl_ms, seen=seen)
+    quotas.reserve_member(txn, room_id, user_id, now_ms=taker.now_ms, ttl_ms=ttl_ms)
     if attempt.actor.local:
         quotas.reserve(txn, subject, quotas.JOINED, room_id, taker.now_ms + ttl_ms)
     return Outcome(verdict, published=row is not None and note_size(txn, taker, row, size))
@@ -100,25 +100,34 @@ def note_size(txn: Transaction, taker: Taker, row: RoomRow, size: int) -> bool:
     return True
 
 
-def outgrow(txn: Transaction, taker: Taker, row: RoomRow, arrivals: set[str] | None) -> Outcome:
+def outgrow(txn: Transaction, taker: Taker, row: RoomRow, arrival: str | None) -> Outcome:
     """Let a direct chat lose its shape, by a third person or (None) by being opened: its founder needs a place.
 
     The place is promised; when it is next counted, the room has become a group, or the act failed and the promise
     lapses.
     """
-    if arrivals is not None and len(arrivals.union(state.people(txn, row.room_id))) <= DIRECT_MEMBERS:
-        return Outcome()
     founder = taker.account(row.founder)
-    if not founder.local:
+    if not founder.local or (arrival is not None and _fits(txn, taker, row.room_id, arrival)):
         return Outcome()
     subject, accounts = quotas.subject_of(txn, row.founder)
     quotas.lock(txn, taker.dialect, [subject])
-    founded = quotas.rooms_founded(txn, subject, accounts, taker.now_ms, default=taker.config.quotas.rooms_founded)
+    holder, default = quotas.CONVERSION + row.room_id, taker.config.quotas.rooms_founded
+    founded = quotas.rooms_founded(txn, subject, accounts, taker.now_ms, default=default, besides=holder)
     verdict = judge(Found(actor=founder, founded=founded), taker.config)
     if not taker.refuses(verdict):
-        holder = quotas.CONVERSION + row.room_id
         quotas.reserve(txn, subject, quotas.FOUNDED, holder, taker.now_ms + LOCAL_RESERVATION_MS)
     return Outcome(verdict)
+
+
+def _fits(txn: Transaction, taker: Taker, room_id: str, arrival: str) -> bool:
+    """Whether a direct chat stays one with this person. Two who are invited at once must not both seem the second."""
+    subject = quotas.room_subject(room_id)
+    quotas.lock(txn, taker.dialect, [subject])
+    expected = quotas.promised(txn, subject, quotas.PEOPLE, taker.now_ms)
+    if len({arrival}.union(expected, state.people(txn, room_id))) > DIRECT_MEMBERS:
+        return False
+    quotas.reserve(txn, subject, quotas.PEOPLE, arrival, taker.now_ms + LOCAL_RESERVATION_MS)
+    return True
 
 
 def open_up(txn: Transaction, taker: Taker, room_id: str) -> Outcome:
@@ -128,11 +137,11 @@ def open_up(txn: Transaction, taker: Taker, room_id: str) -> Outcome:
 
 
 def invite(txn: Transaction, taker: Taker, room_id: str, invitee: str) -> Outcome:
-    """Bring somebody into a room; only a direct chat counts invites."""
+    """Bring somebody into a room; only a direct chat counts invites. An invitee without an account (yet) is ''."""
     row = rooms.ensure(txn, room_id)
     if row is None or row.kind is not RoomKind.direct:
         return Outcome()
-    return outgrow(txn, taker, row, {invitee})
+    return outgrow(txn, taker, row, invitee or None)
 
 
 def found(txn: Transaction, taker: Taker, attempt: Found, *, holder: str, invites: int) -> Outcome:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.errors import CannotStart
-from synapse_groupreg.storage import acts, changes, identity, meta
+from synapse_groupreg.storage import acts, changes, identity, meta, people
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import Mode
@@ -17,11 +17,27 @@ SERVER = "server"
 """The author of acts that the server does by itself."""
 
 
-def prepare(txn: Transaction, mode: Mode, key_fingerprint: str, now_ms: int) -> None:
+def prepare(
+    txn: Transaction, mode: Mode, key_fingerprint: str, now_ms: int, *, notice_account: str | None = None
+) -> None:
     """Check that key and database belong together, and take over what was there before. Raises CannotStart."""
     check_key(txn, key_fingerprint)
     follow_configured_mode(txn, mode, now_ms)
     take_over_contacts(txn, now_ms)
+    if notice_account is not None:
+        claim_account(txn, notice_account)
+
+
+def claim_account(txn: Transaction, user_id: str) -> None:
+    """Take a name for the account that sends notices, before it is registered. Raises CannotStart if it is taken."""
+    ours = f"{meta.OUR_ACCOUNT}{user_id}"
+    if meta.get(txn, ours) is None and people.existing(txn, [user_id]):
+        message = (
+            f"notices.account: {user_id} is somebody's account already: choose another name there, which the module"
+            " then registers by itself"
+        )
+        raise CannotStart(message)
+    meta.put(txn, ours, "notices")
 
 
 def check_key(txn: Transaction, fingerprint: str) -> None:

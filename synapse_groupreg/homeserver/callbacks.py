@@ -40,6 +40,7 @@ class Callbacks:
     """The callbacks of one process."""
 
     def __init__(self, api: ModuleApi, config: GroupRegConfig, gate: Gate, replies: Replies) -> None:
+        self._own_account = api.get_qualified_user_id(config.notices.account) if config.notices.enabled else None
         self._api = api
         self._config = config
         self._gate = gate
@@ -229,6 +230,8 @@ class Callbacks:
         """Keep names that are barred as accounts from being registered (again)."""
         if username:
             user_id = self._api.get_qualified_user_id(username)
+            if user_id == self._own_account:
+                raise SynapseError(400, "This name belongs to the server itself; choose another.", "M_EXCLUSIVE")
             await self._replies.insist("manage", user_id, lambda: self._gate.log_in(user_id))
         return RegistrationBehaviour.ALLOW
 

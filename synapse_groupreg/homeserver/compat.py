@@ -15,11 +15,13 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import attrs
+from synapse.api.constants import UserTypes
 from synapse.logging import context as logging_context
 from synapse.module_api import ModuleApi, cached
 from synapse.storage.database import LoggingTransaction, make_conn
 from synapse.storage.engines import PostgresEngine
 from synapse.storage.engines._base import IsolationLevel
+from synapse.types import create_requester
 
 from synapse_groupreg.errors import CannotStart
 
@@ -81,6 +83,8 @@ def self_test(api: ModuleApi) -> None:
             getattr(attrs.fields(logging_context.ContextRequest), name) for name in ("method", "url", "requester")
         ],
         "events by id": lambda: api._store.get_event,
+        "registration of bots": lambda: api._hs.get_registration_handler().register_with_store,
+        "unencrypted rooms": lambda: api._hs.get_room_creation_handler().create_room,
         "the account of server notices": lambda: api._hs.config.servernotices.server_notices_mxid,
         "the operator's contact": lambda: api._hs.config.server.admin_contact,
         "the signing key's path": lambda: api._hs.config.config_files,
@@ -128,6 +132,21 @@ async def sent(api: ModuleApi, event_id: str, *, by: str, room_id: str) -> bool:
     """Whether an account sent an event in a room, as far as is known here."""
     event = await api._store.get_event(event_id, allow_none=True)
     return event is not None and event.sender == by and event.room_id == room_id
+
+
+async def register_bot(api: ModuleApi, user_id: str, display_name: str) -> None:
+    """Make an account that nobody can log in to, marked as a bot; without the joins that people get at registration."""
+    await api._hs.get_registration_handler().register_with_store(
+        user_id=user_id, create_profile_with_displayname=display_name, user_type=UserTypes.BOT, approved=True
+    )
+
+
+async def create_unencrypted_room(api: ModuleApi, user_id: str, body: dict[str, Any]) -> str:
+    """Make a room that stays readable for the server, also where rooms are encrypted by default; its id."""
+    room_id, _, _ = await api._hs.get_room_creation_handler().create_room(
+        create_requester(user_id), body, ratelimit=False, ignore_forced_encryption=True
+    )
+    return room_id
 
 
 def server_notices_account(api: ModuleApi) -> str | None:

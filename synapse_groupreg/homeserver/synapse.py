@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from synapse_groupreg.homeserver import compat
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from synapse.module_api import ModuleApi
     from twisted.internet.defer import Deferred
@@ -44,6 +44,37 @@ class SynapseHomeserver:
         await self._poke.send()
         if self.refresh is not None:
             await self.refresh()
+
+    async def ensure_account(self, user_id: str, display_name: str) -> None:
+        """See `handlers.Homeserver`."""
+        if await self._api.check_user_exists(user_id) is None:
+            await compat.register_bot(self._api, user_id, display_name)
+
+    async def found_direct_room(self, user_id: str, invitee: str) -> str:
+        """See `handlers.Homeserver`."""
+        body = {"is_direct": True, "preset": "private_chat", "invite": [invitee]}
+        return await compat.create_unencrypted_room(self._api, user_id, body)
+
+    async def bring_in(self, user_id: str, person: str, room_id: str) -> None:
+        """See `handlers.Homeserver`."""
+        await self._api.update_room_membership(person, person, room_id, "join")
+        manager = self._api.account_data_manager
+        direct = dict(await manager.get_global(person, "m.direct") or {})
+        known = direct.get(user_id)
+        direct[user_id] = [*(known if isinstance(known, list | tuple) else []), room_id]
+        await manager.put_global(person, "m.direct", direct)
+
+    async def invite(self, user_id: str, person: str, room_id: str) -> None:
+        """See `handlers.Homeserver`."""
+        await self._api.update_room_membership(user_id, person, room_id, "invite")
+
+    async def say(self, user_id: str, room_id: str, text: str, marks: Mapping[str, object]) -> None:
+        """See `handlers.Homeserver`."""
+        # m.text, for clients don't notify about m.notice, and this is to be seen.
+        content = {"msgtype": "m.text", "body": text, **marks}
+        await self._api.create_and_send_event_into_room(
+            {"type": "m.room.message", "room_id": room_id, "sender": user_id, "content": content}
+        )
 
     async def wait(self, deferred: Deferred[None]) -> None:
         """See `handlers.Homeserver`."""

@@ -49,6 +49,7 @@ class Right(enum.StrEnum):
     grant = "grant staff roles"
     read_acts = "read acts"
     read_refusals = "read refusals"
+    read_notices = "read notices"
 
 
 _ALL = frozenset(StaffRole)
@@ -73,6 +74,7 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.grant: frozenset(),  # server admins only
     Right.read_acts: _WATCH,
     Right.read_refusals: _WATCH,
+    Right.read_notices: _WATCH,
 }
 """Which roles have a right. A server admin has every right."""
 EVERYBODY = frozenset({Right.read_policy})

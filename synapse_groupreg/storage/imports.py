@@ -91,6 +91,18 @@ def users(txn: Transaction, import_id: str) -> list[str]:
     return [str(row[0]) for row in txn.fetchall()]
 
 
+def new_persons(txn: Transaction, import_id: str) -> list[tuple[str, str | None]]:
+    """The accounts that the file takes away from the person to whom they are linked, each with its new person."""
+    txn.execute(
+        "SELECT i.user_id, p.person_id FROM groupreg_import_rows i"
+        " JOIN groupreg_person_accounts a ON a.user_id = i.user_id LEFT JOIN groupreg_persons p ON p.digest = i.digest"
+        " WHERE i.import_id = ? AND i.digest IS NOT NULL AND (p.person_id IS NULL OR p.person_id <> a.person_id)"
+        " ORDER BY i.line",
+        (import_id,),
+    )
+    return [(str(row[0]), row[1]) for row in txn.fetchall()]
+
+
 def commit(txn: Transaction, import_id: str, now_ms: int) -> Tally:
     """Record everything that is staged."""
     total = size(txn, import_id)

@@ -18,6 +18,9 @@ IDENTITY_KEY = "identity-key"
 CONTACTS_TAKEN_OVER = "contacts-taken-over"
 """Set once the verified addresses from before the module were taken over."""
 
+OUR_ACCOUNT = "our-account:"
+"""Prefix of the names of accounts that the module registered, or is about to."""
+
 
 def get(txn: Transaction, name: str) -> str | None:
     """The value of a setting."""

@@ -23,6 +23,12 @@ def existing(txn: Transaction, user_ids: Iterable[str]) -> set[str]:
     return {str(row[0]) for row in select_in(txn, "SELECT name FROM users WHERE name IN ({})", user_ids)}
 
 
+def can_read(txn: Transaction, user_id: str) -> bool:
+    """Whether an account exists here and was not deactivated."""
+    txn.execute("SELECT 1 FROM users WHERE name = ? AND deactivated = 0", (user_id,))
+    return txn.fetchone() is not None
+
+
 def admins(txn: Transaction) -> list[str]:
     """The server admins who can still act."""
     txn.execute("SELECT name FROM users WHERE admin = 1 AND deactivated = 0 ORDER BY name")

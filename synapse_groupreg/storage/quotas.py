@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Dialect, Transaction
 
 MEMBERS = "members"
+PEOPLE = "people"
+"""No cap: who is about to be invited to a direct chat, which tells whether it stays one."""
 FOUNDED = "rooms_founded"
 JOINED = "rooms_joined"
 UPGRADE = "upgrade:"
@@ -31,6 +33,7 @@ SUCCESSOR = "successor"
 """Not a quota of places: an upgrade under way."""
 SUCCESSOR_MS = 30 * 86_400_000  # a server that was down meanwhile must still close the old room
 _UPGRADE_TAKES_MS = 10_000
+_TWICE = "twice"  # no event's id: those begin with a $
 
 
 def room_subject(room_id: str) -> str:
@@ -75,12 +78,33 @@ def set_override(txn: Transaction, subject: str, quota: str, value: int | None) 
         txn.execute("INSERT INTO groupreg_limits (subject, quota, value) VALUES (?, ?, ?)", (subject, quota, value))
 
 
-def reserve(txn: Transaction, subject: str, quota: str, holder: str, expires_ms: int, *, seen: str = "") -> None:
-    """Promise a place. For a member's place, `seen` is the holder's membership event of now."""
+def reserve(txn: Transaction, subject: str, quota: str, holder: str, expires_ms: int) -> None:
+    """Promise a place."""
+    txn.execute(
+        "INSERT INTO groupreg_reservations (subject, quota, holder, expires_ms) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (subject, quota, holder) DO UPDATE SET expires_ms = excluded.expires_ms",
+        (subject, quota, holder, expires_ms),
+    )
+
+
+def reserve_member(txn: Transaction, room_id: str, user_id: str, *, now_ms: int, ttl_ms: int) -> None:
+    """Promise a member's place, with the membership event of now: a later one that leaves gives the place back.
+
+    But not where somebody asks twice before joining: when they leave, the other join may still be under way.
+    """
     txn.execute(
         "INSERT INTO groupreg_reservations (subject, quota, holder, expires_ms, seen) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (subject, quota, holder) DO UPDATE SET expires_ms = excluded.expires_ms, seen = excluded.seen",
-        (subject, quota, holder, expires_ms, seen),
+        " ON CONFLICT (subject, quota, holder) DO UPDATE SET expires_ms = excluded.expires_ms, seen = CASE"
+        f" WHEN groupreg_reservations.expires_ms > ? AND groupreg_reservations.seen IN (excluded.seen, '{_TWICE}')"
+        f" THEN '{_TWICE}' ELSE excluded.seen END",
+        (
+            room_subject(room_id),
+            MEMBERS,
+            user_id,
+            now_ms + ttl_ms,
+            state.membership_event(txn, room_id, user_id),
+            now_ms,
+        ),
     )
 
 
@@ -116,7 +140,11 @@ def is_replaced(txn: Transaction, row: rooms.RoomRow, now_ms: int) -> bool:
         "SELECT 1 FROM groupreg_reservations WHERE subject = ? AND quota = ? AND expires_ms > ?",
         (room_subject(row.room_id), SUCCESSOR, now_ms),
     )
-    return txn.fetchone() is not None and row.room_id in state.successors(txn, [row.room_id])
+    if txn.fetchone() is None:
+        return False
+    successor = state.successors(txn, [row.room_id]).get(row.room_id)
+    made = None if successor is None else state.create(txn, successor)
+    return made is not None and made.creator in subject_of(txn, row.founder)[1]
 
 
 def forget_expired(txn: Transaction, now_ms: int) -> None:
@@ -140,16 +168,19 @@ def members(txn: Transaction, room_id: str, now_ms: int, *, besides: str, defaul
         "  WHERE r.subject = ? AND r.quota = ? AND r.expires_ms > ? AND r.holder <> ?"
         "  AND NOT EXISTS (SELECT 1 FROM current_state_events c WHERE c.room_id = ?"
         "   AND c.type = 'm.room.member' AND c.state_key = r.holder"
-        "   AND (c.membership = 'join' OR (c.membership IN ('leave', 'ban') AND c.event_id <> r.seen))))",
+        "   AND (c.membership = 'join'"
+        f"    OR (c.membership IN ('leave', 'ban') AND r.seen NOT IN (c.event_id, '{_TWICE}')))))",
         (room_id, subject, MEMBERS, now_ms, besides, room_id),
     )
     return Use(int(txn.fetchone()[0]), limit(txn, subject, MEMBERS, default))
 
 
-def rooms_founded(txn: Transaction, subject: str, accounts: list[str], now_ms: int, *, default: int) -> Use:
-    """The groups that a person founded and that still take a place, plus what is promised."""
+def rooms_founded(
+    txn: Transaction, subject: str, accounts: list[str], now_ms: int, *, default: int, besides: str | None = None
+) -> Use:
+    """The groups that a person founded and that still take a place, plus what is promised to others than `besides`."""
     _settle_conversions(txn, subject, now_ms)
-    holders = _holders(txn, subject, FOUNDED, now_ms)
+    holders = promised(txn, subject, FOUNDED, now_ms) - {besides}
     held = _held(txn, accounts, now_ms)
     if holders:
         holders -= _arrived(txn, accounts)
@@ -164,7 +195,7 @@ def upgrade_unfinished(txn: Transaction, subject: str, accounts: list[str], now_
     Synapse makes the new room first, and an upgrade can be made to fail after that. Without this, each failure would
     be a room that took no place.
     """
-    holders = {holder for holder in _holders(txn, subject, FOUNDED, now_ms) if holder.startswith(UPGRADE)}
+    holders = {holder for holder in promised(txn, subject, FOUNDED, now_ms) if holder.startswith(UPGRADE)}
     if holders - {UPGRADE + besides} - _arrived(txn, accounts):
         return True
     held = _held(txn, accounts, now_ms)
@@ -181,7 +212,7 @@ def rooms_joined(
     txn: Transaction, subject: str, accounts: list[str], now_ms: int, *, besides: str | None, default: int
 ) -> Use:
     """The groups that a person is a member of, plus what is promised; `besides` is the room asked for."""
-    holders = _holders(txn, subject, JOINED, now_ms)  # first: who arrives meanwhile is then seen twice, not missed
+    holders = promised(txn, subject, JOINED, now_ms)  # first: who arrives meanwhile is then seen twice, not missed
     joined = state.joined_by(txn, accounts)
     rows = rooms.ensure_all(txn, joined)
     held = {room_id for room_id, row in rows.items() if row.kind is RoomKind.group and row.successor is None}
@@ -200,7 +231,8 @@ def _held(txn: Transaction, accounts: list[str], now_ms: int) -> set[str]:
     return {room_id for room_id in held if not is_replaced(txn, rows[room_id], now_ms)}
 
 
-def _holders(txn: Transaction, subject: str, quota: str, now_ms: int) -> set[str]:
+def promised(txn: Transaction, subject: str, quota: str, now_ms: int) -> set[str]:
+    """The holders of promises that have not lapsed."""
     txn.execute(
         "SELECT holder FROM groupreg_reservations WHERE subject = ? AND quota = ? AND expires_ms > ?",
         (subject, quota, now_ms),
@@ -215,7 +247,8 @@ def _left_again(txn: Transaction, holder: str, accounts: list[str], now_ms: int)
     sql = (
         "SELECT 1 FROM groupreg_reservations r WHERE r.holder IN ({}) AND r.subject = ? AND r.quota = ?"
         " AND r.expires_ms > ? AND NOT EXISTS (SELECT 1 FROM local_current_membership m WHERE m.room_id = ?"
-        " AND m.user_id = r.holder AND m.membership IN ('leave', 'ban') AND m.event_id <> r.seen)"
+        " AND m.user_id = r.holder AND m.membership IN ('leave', 'ban')"
+        f" AND r.seen NOT IN (m.event_id, '{_TWICE}'))"
     )
     return not select_in(txn, sql, accounts, room_subject(holder), MEMBERS, now_ms, holder)
 

@@ -26,6 +26,10 @@ class Refusal:
     attempt: str
     room_id: str | None
     dry: bool
+    notify: bool = False
+    """Whether the person should be told by a message as well."""
+    facts: dict[str, Any] = attrs.field(factory=dict)
+    """What that message may mention."""
 
 
 @attrs.frozen(kw_only=True)

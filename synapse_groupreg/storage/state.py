@@ -143,9 +143,13 @@ def entry(txn: Transaction, room_id: str, user_id: str, *, invited: bool) -> Ent
     )
 
 
-def partial(txn: Transaction, room_id: str) -> bool:
-    """Whether a faster join left the state of this room incomplete for now."""
-    txn.execute("SELECT 1 FROM partial_state_rooms WHERE room_id = ?", (room_id,))
+def complete(txn: Transaction, room_id: str) -> bool:
+    """Whether this server is in a room and knows its whole state: a faster join leaves it incomplete for now."""
+    txn.execute(
+        "SELECT 1 FROM current_state_events WHERE room_id = ? AND type = 'm.room.create' AND state_key = ''"
+        " AND NOT EXISTS (SELECT 1 FROM partial_state_rooms WHERE room_id = ?)",
+        (room_id, room_id),
+    )
     return txn.fetchone() is not None
 
 

@@ -167,6 +167,14 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
             summary="Refusals, summed up by account, code and minute",
         ),
         Endpoint(
+            method="GET",
+            path="notices",
+            right=Right.read_notices,
+            handle=read.notices,
+            query=bodies.NoticesQuery,
+            summary="Messages that explain refusals: sent, waiting, dropped",
+        ),
+        Endpoint(
             method="POST",
             path="imports",
             right=Right.verify,

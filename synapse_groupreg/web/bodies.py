@@ -186,6 +186,15 @@ class ActsQuery(PageQuery):
     """What was done."""
 
 
+class NoticesQuery(PageQuery):
+    """Which notices."""
+
+    account: str | None = None
+    """To whom."""
+    state: Literal["waiting", "sending", "sent", "dropped", "failed"] | None = None
+    """How far they are."""
+
+
 class RefusalsQuery(PageQuery):
     """Which refusals."""
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Answer = dict[str, Any]
 M = TypeVar("M", bound=BaseModel)
+_SAID = {"extra_forbidden": "is not known here", "missing": "is required", "string_too_short": "must not be empty"}
+"""Kind of problem -> what we say of it; of the others pydantic's words, of which `_SHOULD` is the beginning."""
+_SHOULD = re.compile(r"^\w+ should ")
 
 
 @attrs.frozen(kw_only=True)
@@ -89,5 +92,5 @@ def _validated(model: type[M], content: object) -> M:
 def _problem(details: ErrorDetails) -> Problem:
     """Say where and what would be right, never what was sent: it may be somebody's identity number."""
     where = ".".join(str(part) for part in details["loc"])
-    message = "is not known here" if details["type"] == "extra_forbidden" else details["msg"]
-    return Problem(where or "body", message.removeprefix("Value error, ").replace("Input should be", "must be"))
+    message = _SAID.get(details["type"], details["msg"]).removeprefix("Value error, ")
+    return Problem(where or "body", _SHOULD.sub("must ", message))

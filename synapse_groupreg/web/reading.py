@@ -11,7 +11,7 @@ import attrs
 from synapse_groupreg.handlers import survey, views
 from synapse_groupreg.handlers.act_blacklist import show
 from synapse_groupreg.handlers.act_staff import require_account
-from synapse_groupreg.storage import acts, measures, refusals
+from synapse_groupreg.storage import acts, measures, notices, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,6 +137,14 @@ class Reading:
         filters = query.model_dump(include={"account", "code", "room_id"}, exclude_none=True)
         found, total = await self._run("groupreg_refusals", refusals.page, filters, query.start, query.limit)
         return _page("refusals", [attrs.asdict(one) for one in found], total, query)
+
+    async def notices(self, call: Call) -> Answer:
+        """GET notices. What they are about stays between the server and the person."""
+        query = call.query
+        filters = query.model_dump(include={"account", "state"}, exclude_none=True)
+        found, total = await self._run("groupreg_notices_list", notices.page, filters, query.start, query.limit)
+        shown = [attrs.asdict(one, filter=attrs.filters.exclude("facts")) for one in found]
+        return _page("notices", shown, total, query)
 
 
 def _page(name: str, found: Sequence[Any], total: int, query: PageQuery) -> Answer:

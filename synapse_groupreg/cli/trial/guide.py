@@ -54,10 +54,12 @@ def data(trial: Trial) -> dict[str, Any]:
 def show(out: Output, trial: Trial) -> None:
     """Everything for a person."""
     out.say(f"The server runs at {trial.url}, its files are in {_short(trial.folder)}.")
-    rows = [(name, trial.passwords[name], _standing(name)) for name in (samples.ADMIN, *samples.ASSURANCE)]
-    out.table("Accounts", ("name", "password", "what it is"), rows)
+    names = (samples.ADMIN, *samples.ASSURANCE)
+    rows = [(samples.user_id(name), trial.passwords[name], _standing(name)) for name in names]
+    out.table("Accounts", ("account", "password", "made as"), rows)
     out.heading("In a Matrix client")
-    out.say(f"Choose {trial.url} as the homeserver and log in with a name and password from above.")
+    out.say(f"Choose {trial.url} as the homeserver and log in with an account and its password from above.")
+    out.say("nheko asks for the homeserver once it has the account.")
     for number, attempt in enumerate(attempts(trial), 1):
         out.heading(f"Try {number}: {attempt.title}")
         if attempt.before:

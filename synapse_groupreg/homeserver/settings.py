@@ -68,7 +68,7 @@ _CHECKS: tuple[tuple[str, Callable[[Any], object], str], ...] = (
                 listener.http_options and listener.http_options.x_forwarded for listener in synapse.server.listeners
             )
         ),
-        "no listener has x_forwarded: set it if a reverse proxy stands before Synapse, or all requests seem to come from it.",
+        "no listener has x_forwarded: set it if there is a reverse proxy, or every request seems to come from it.",
     ),
 )
 _OUR_CHECKS: tuple[tuple[str, Callable[[GroupRegConfig], bool], str], ...] = (

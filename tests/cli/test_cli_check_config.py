@@ -62,6 +62,21 @@ def test_a_right_file_passes(check: Callable[..., Result], content: str) -> None
     assert "is right: mode dry, federation closed." in result.stdout
 
 
+def test_what_a_preset_chose_is_said(check: Callable[..., Result]) -> None:
+    assert "is right: mode dry, federation closed." in check("mode: dry\npreset: groups-2017\n").stdout
+
+
+@pytest.mark.parametrize(
+    "delegation",
+    ["matrix_authentication_service: {enabled: true}", "experimental_features: {msc3861: {enabled: true}}"],
+)
+def test_a_file_that_delegates_logins_needs_the_other_guard(check: Callable[..., Result], delegation: str) -> None:
+    refused = check(f"{HOMESERVER}{delegation}\n")
+    assert refused.exit_code == 2
+    assert "modules[1].config.membership_guard: must be event_allowed" in refused.stderr
+    assert check(f"{HOMESERVER}      membership_guard: event_allowed\n{delegation}\n").exit_code == 0
+
+
 def test_all_problems_are_listed_with_their_full_place(check: Callable[..., Result], loaded: list[Any]) -> None:
     result = check(HOMESERVER)
     assert result.exit_code == 2

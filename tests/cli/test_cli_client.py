@@ -27,7 +27,7 @@ FIELDS = {"org.groupreg.fields": [{"field": "rooms_founded", "problem": "must be
         (404, "M_UNRECOGNIZED", {}, 1, "has no synapse_groupreg"),
         (409, "M_UNKNOWN", {}, 1, "You need the role operator."),
         (429, "M_LIMIT_EXCEEDED", {"retry_after_ms": 4100}, 1, "wait 5 s"),
-        (500, "M_UNKNOWN", {}, 1, "Its log says why"),
+        (500, "M_UNKNOWN", {}, 1, "The server's log says why"),
     ],
 )
 def test_matrix_errors(
@@ -131,3 +131,8 @@ def test_lists_follow_next_token_until_the_end(server: Any, groupreg: Callable[.
     assert all(name in text for name in names)
     assert "3 of 5; see all with --limit 0." in groupreg("room", "list", "--limit", "3").stdout
     assert server.requests[-1].query["limit"] == "3"
+
+
+def test_a_problem_that_the_sentence_holds_is_said_once(server: Any, groupreg: Callable[..., Result]) -> None:
+    server.replies["GET status"] = server.error(400, "rooms_founded: must be at least 0", "M_INVALID_PARAM", **FIELDS)
+    assert groupreg("status").stderr == "Error: rooms_founded: must be at least 0.\n"

@@ -283,6 +283,21 @@ def test_until_and_review_are_sent_in_milliseconds(server: Any, groupreg: Callab
     assert (body["until_ms"], body["review_ms"]) == (32503593600000, 32485276799000)
 
 
+def test_a_new_entry_says_what_kind_of_thing_it_bars(server: Any, groupreg: Callable[..., Result]) -> None:
+    after = {"id": 12, "subject_kind": "server", "subject": "anna", "author": "@admin:fake.test", "scope": "groups"}
+    server.replies["POST blacklist"] = changed(None, after, id=12)
+    said = groupreg("blacklist", "add", "anna", "--reason", "r", "--basis", "b").stdout
+    assert said == "Blacklisted the server anna (entry 12): scope groups.\n"
+
+
+def test_an_unknown_alias_says_where_to_look(server: Any, groupreg: Callable[..., Result]) -> None:
+    server.replies["GET /_matrix/client/v3/directory/room/#no:fake.test"] = server.error(
+        404, "No such alias", "M_NOT_FOUND"
+    )
+    result = groupreg("room", "show", "#no:fake.test")
+    assert (result.exit_code, "No such alias. See the rooms of this server" in result.stderr) == (1, True)
+
+
 def test_lifting_an_entity_without_an_entry_says_so(groupreg: Callable[..., Result]) -> None:
     result = groupreg("blacklist", "lift", "@nobody:fake.test")
     assert result.exit_code == 1

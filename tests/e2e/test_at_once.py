@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""However many try at the same moment, each place goes to exactly one (article 8.1)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from typing import cast
+
+import aiohttp
+import pytest
+from attrs import evolve, frozen
+
+from synapse_groupreg.rig import Homeserver, WorkerHomeserver
+from tests.e2e.client import MATRIX, Answer, Person, Staff, at_once, refused
+
+CAP, JOINED, FOUNDED = 20, 6, 5
+QUOTAS = {"members_per_room": CAP, "rooms_joined": JOINED, "rooms_founded": FOUNDED}
+CONFIG = {"mode": "enforce", "federation": "closed", "quotas": QUOTAS}
+
+
+@frozen
+class Request:
+    token: str | None
+    path: str
+    preset: str | None = None
+    """Of the room, where one is founded."""
+
+
+@frozen
+class Town:
+    """A homeserver, and the processes of it that clients are spread over."""
+
+    server: Homeserver
+    urls: tuple[str, ...]
+    staff: Staff
+    rooms: list[str]
+    """Groups that anybody may join."""
+
+    @classmethod
+    def of(cls, server: Homeserver) -> Town:
+        staff, host = Staff(server), Person(server, "host")
+        staff.limit(host.user_id, rooms_founded=100, rooms_joined=100).good()
+        town = cls(server, (server.url,), staff, [])
+        founding = Request(host.token, f"{MATRIX}/createRoom", "public_chat")
+        return evolve(town, rooms=[answer.room_id for answer in town.post_all([founding] * 30)])
+
+    def post_all(self, requests: list[Request]) -> list[Answer]:
+        """Send all at once, each over a connection of its own, in turn to each process."""
+        return asyncio.run(self._post_all(requests))
+
+    async def _post_all(self, requests: list[Request]) -> list[Answer]:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            spread = zip(itertools.cycle(self.urls), requests, strict=False)
+            return await asyncio.gather(*(_post(session, url, request) for url, request in spread))
+
+
+async def _post(session: aiohttp.ClientSession, url: str, request: Request) -> Answer:
+    headers = {"Authorization": f"Bearer {request.token}"}
+    async with session.post(
+        url + request.path, json={"preset": request.preset} if request.preset else {}, headers=headers
+    ) as answer:
+        return Answer(answer.status, await answer.json())
+
+
+@pytest.fixture(scope="module")
+def on_sqlite(start_homeserver: Callable[..., Homeserver]) -> Town:
+    return Town.of(start_homeserver(module_config=CONFIG))
+
+
+@pytest.fixture(scope="module")
+def on_postgres(start_workers: Callable[..., WorkerHomeserver]) -> Town:
+    return Town.of(start_workers(module_config=CONFIG))
+
+
+@pytest.fixture(params=["sqlite", "postgres", "workers"])
+def town(request: pytest.FixtureRequest) -> Town:
+    """One process on each database, and several on PostgreSQL, each of which knows nothing of the others' memory."""
+    if request.param == "sqlite":
+        return cast("Town", request.getfixturevalue("on_sqlite"))
+    town: Town = request.getfixturevalue("on_postgres")
+    workers = cast("WorkerHomeserver", town.server).urls[1:]
+    return town if request.param == "postgres" else evolve(town, urls=workers)
+
+
+def told(answers: list[Answer]) -> Counter[str]:
+    """How many succeeded, and how many were refused for what."""
+    return Counter("done" if answer.ok else str(answer.code or answer.body) for answer in answers)
+
+
+def test_a_group_takes_in_as_many_as_it_has_places(town: Town):
+    founder = Person(town.server, "founder")
+    room = founder.found_group()
+    crowd = at_once([lambda: Person(town.server, "one") for _ in range(50)])
+    answers = town.post_all([Request(one.token, f"{MATRIX}/join/{room}") for one in crowd])
+    assert told(answers) == {"done": CAP - 1, "room-full": 50 - (CAP - 1)}
+    entered = {one.user_id for one, answer in zip(crowd, answers, strict=True) if answer.ok}
+    assert founder.members(room) == {founder.user_id, *entered}
+    assert town.staff.room(room)["quotas"]["members"]["used"] == CAP
+
+    leaver = next(one for one in crowd if one.user_id in entered)
+    waiting = next(one for one in crowd if one.user_id not in entered)
+    leaver.leave(room).good()
+    waiting.join(room).good()
+    refused(leaver.join(room), "room-full")
+
+
+def test_a_person_joins_as_many_groups_as_they_have_places(town: Town):
+    person = Person(town.server, "person")
+    answers = town.post_all([Request(person.token, f"{MATRIX}/join/{room}") for room in town.rooms])
+    assert told(answers) == {"done": JOINED, "too-many-joined": 30 - JOINED}
+    assert len(person.joined_rooms()) == JOINED
+    assert town.staff.used(person.user_id, "rooms_joined") == JOINED
+
+
+def test_a_person_founds_as_many_groups_as_they_have_places(town: Town):
+    founder = Person(town.server, "founder")
+    answers = town.post_all([Request(founder.token, f"{MATRIX}/createRoom")] * 30)
+    assert told(answers) == {"done": FOUNDED, "too-many-founded": 30 - FOUNDED}
+    assert len(founder.joined_rooms()) == FOUNDED
+    assert town.staff.used(founder.user_id, "rooms_founded") == FOUNDED
+
+
+def test_accounts_of_one_person_found_as_many_groups_as_the_person_may(town: Town):
+    accounts = [Person(town.server, "linked") for _ in range(3)]
+    for account in accounts:
+        town.staff.verify(account.user_id, reference=f"of {accounts[0].name}").good()
+    requests = [Request(one.token, f"{MATRIX}/createRoom") for one in accounts for _ in range(4)]
+    answers = town.post_all(requests)
+    assert told(answers) == {"done": FOUNDED, "too-many-founded": len(requests) - FOUNDED}
+    assert sum(len(account.joined_rooms()) for account in accounts) == FOUNDED

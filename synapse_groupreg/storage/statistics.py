@@ -10,7 +10,7 @@ import attrs
 
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.types import RoomKind
-from synapse_groupreg.storage import rooms, state
+from synapse_groupreg.storage import meta, rooms, state
 
 if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
@@ -77,11 +77,12 @@ def accounts_by_assurance(txn: Transaction) -> dict[Assurance, int]:
 
 
 def people_below(txn: Transaction, needed: Assurance) -> list[str]:
-    """The working accounts of people below an assurance, but for server admins."""
+    """The working accounts of people below an assurance, but for server admins and the account that sends notices."""
     txn.execute(
         "SELECT u.name FROM users u WHERE u.deactivated = 0 AND u.appservice_id IS NULL AND u.admin = 0"
-        " AND NOT EXISTS (SELECT 1 FROM groupreg_identities i WHERE i.user_id = u.name AND i.assurance >= ?)",
-        (needed.value,),
+        " AND NOT EXISTS (SELECT 1 FROM groupreg_identities i WHERE i.user_id = u.name AND i.assurance >= ?)"
+        " AND NOT EXISTS (SELECT 1 FROM groupreg_meta m WHERE m.name = ? || u.name)",
+        (needed.value, meta.OUR_ACCOUNT),
     )
     return [str(row[0]) for row in txn.fetchall()]
 

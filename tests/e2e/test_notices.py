@@ -73,6 +73,8 @@ def test_a_refused_message_is_explained_in_a_room_that_needs_no_accepting(server
     assert room_id in person.joined_rooms()
     assert person.state(room_id, "m.room.encryption").status == 404
     assert [one["code"] for one in sent(staff, person)] == ["identity-required"]
+    below = staff.groupreg("GET", "plan").good()["accounts"]["below_post"]
+    assert below == 1  # this person, and not the account that told them
     # The account may answer there, and the room takes no place of anybody's.
     view = staff.groupreg("GET", f"accounts/{quote(person.user_id)}").good()
     assert view["quotas"]["rooms_joined"]["used"] == 1

@@ -91,13 +91,13 @@ def attempts(trial: Trial) -> tuple[Attempt, ...]:
         ),
         Attempt(
             "an account that nobody has verified",
-            f"Log in as erin and write in {notices}: she may read, not post.",
+            f"Log in as erin and write in {notices}: she may read, not post; a direct room says why.",
             _curl(trial, "erin", send, message),
             f"{groupreg} account verify {samples.user_id('erin')} real_name",
         ),
         Attempt(
             "the blacklist",
-            f"Log in as alice and write in {notices}: whom the staff has barred may not.",
+            f"Log in as alice and write in {notices}: whom the staff has barred may not; a direct room says why.",
             _curl(trial, "alice", send, message),
             f"{groupreg} blacklist lift {samples.user_id('alice')}",
             before=f"{groupreg} blacklist add {samples.user_id('alice')} --reason Advertising --basis 'article 11'",

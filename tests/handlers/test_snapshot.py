@@ -145,8 +145,10 @@ def seen(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(seed=st.integers(0, 2**32))
-def test_following_changes_ends_where_loading_everything_does(seed: int, sqlite_template: Path, tmp_path: Path) -> None:
+@given(seed=st.integers(0, 2**32), something=st.sampled_from([about_a_person, about_a_person, about_anything]))
+def test_following_changes_ends_where_loading_everything_does(
+    seed: int, something: Any, sqlite_template: Path, tmp_path: Path
+) -> None:
     for left_over in tmp_path.iterdir():
         left_over.unlink()
     shutil.copy(sqlite_template, tmp_path / "homeserver.db")

@@ -63,6 +63,7 @@ def calls(person: Person, room: str) -> dict[Right, Callable[[Client], Answer]]:
         Right.grant: act("PUT", f"{GROUPREG}/staff/{quote(person.user_id)}", {"roles": ["operator"]}),
         Right.read_acts: get(f"{GROUPREG}/acts"),
         Right.read_refusals: get(f"{GROUPREG}/refusals"),
+        Right.read_notices: get(f"{GROUPREG}/notices"),
     }
 
 

@@ -207,9 +207,8 @@ def test_a_configuration_can_not_be_changed_afterwards() -> None:
 # The preset.
 
 
-def test_the_preset_gives_everything_but_the_mode() -> None:
-    assert set(problems({"preset": PRESET})) == {"mode"}
-    assert load({"preset": PRESET, "mode": "dry"}).federation == "closed"
+def test_the_preset_leaves_the_two_decisions_to_the_operator() -> None:
+    assert set(problems({"preset": PRESET})) == {"mode", "federation"}
     assert load(REQUIRED).preset is None
 
 
@@ -223,7 +222,6 @@ def leaves(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
 
 OTHERS: dict[type, Any] = {str: "?", int: 1, dict: {7: "contact"}}
 OTHER_VALUES = {
-    "federation": "open",
     "identity.remote_senders": "allow",
     "blacklist.default_scope": "account",
     "texts.default_language": "ko",
@@ -244,8 +242,8 @@ def value_at(config: GroupRegConfig, path: str) -> Any:
 def test_whatever_is_written_beside_the_preset_wins_and_leaves_the_rest(path: str, preset: Any) -> None:
     other = OTHER_VALUES.get(path, "allow" if path.startswith("on_error") else OTHERS[type(preset)])
     assert other != preset
-    with_preset = load({"preset": PRESET, "mode": "dry"})
-    changed = load({"preset": PRESET, **at(path, other), "federation": other if path == "federation" else "closed"})
+    with_preset = load({"preset": PRESET, **REQUIRED})
+    changed = load({"preset": PRESET, **at(path, other)})
     assert value_at(with_preset, path) == preset
     assert value_at(changed, path) == other
     for option in options():

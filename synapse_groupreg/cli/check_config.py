@@ -141,7 +141,7 @@ def full_path(where: str, path: str) -> str:
 
 
 def summary(entry: Entry) -> str:
-    """Say the two choices that matter most; a preset may have made one of them."""
+    """Say the two choices that matter most."""
     from synapse_groupreg.config import load  # noqa: PLC0415 - as above
 
     config = load(entry.config)

@@ -120,11 +120,11 @@ def unseen(txn: Transaction, after: str, limit: int) -> list[str]:
 
 
 def page(txn: Transaction, search: str | None, start: int, limit: int) -> tuple[list[RoomRow], int]:
-    """Rooms with a row, by id, and how many there are; `search` is a part of the name or the id."""
-    where, values = "1 = 1", []
+    """Groups, by id, and how many there are; `search` is a part of the name or the id."""
+    where, values = "kind = 'group'", []
     if search:
-        where = (
-            "(room_id LIKE ? ESCAPE '!' OR room_id IN"
+        where += (
+            " AND (room_id LIKE ? ESCAPE '!' OR room_id IN"
             " (SELECT room_id FROM room_stats_state WHERE lower(name) LIKE ? ESCAPE '!'))"
         )
         escaped = search.replace("!", "!!").replace("%", "!%").replace("_", "!_")

@@ -14,21 +14,20 @@ from synapse_groupreg.errors import BadConfig
 PRESET = "groups-2017"
 
 
-def test_the_operator_chooses_only_the_mode() -> None:
-    config = load({"preset": PRESET, "mode": "dry"})
-    assert config.federation == "closed"
+def test_the_operator_chooses_mode_and_federation() -> None:
+    config = load({"preset": PRESET, "mode": "dry", "federation": "closed"})
     assert config.identity.required.post == "real_name"
-    with pytest.raises(BadConfig, match="mode"):
+    with pytest.raises(BadConfig, match=r"mode.*federation"):
         load({"preset": PRESET})
 
 
 def test_what_only_the_operator_can_know_is_not_preset() -> None:
-    assert not preset_values(PRESET).keys() & {"mode", "dry_run", "exempt", "membership_guard", "preset"}
+    assert not preset_values(PRESET).keys() & {"mode", "federation", "dry_run", "exempt", "membership_guard", "preset"}
     assert "keys_path" not in preset_values(PRESET)["identity"]
 
 
 def test_what_is_written_beside_the_preset_wins() -> None:
-    config = load({"preset": PRESET, "mode": "dry", "quotas": {"rooms_founded": 3}})
+    config = load({"preset": PRESET, "mode": "dry", "federation": "open", "quotas": {"rooms_founded": 3}})
     assert (config.quotas.rooms_founded, config.quotas.rooms_joined) == (3, 200)
 
 

@@ -12,6 +12,7 @@ import pytest
 from synapse_groupreg.rig import Homeserver
 from synapse_groupreg.rig.synapse import SAMPLE_PASSWORD
 from tests.e2e.client import MATRIX, Answer, Person, Staff, poll, refused
+from tests.e2e.logs import named_in, our_lines
 
 ACCOUNT, ROOM, SERVER = "account-blacklisted", "room-blacklisted", "server-blacklisted"
 
@@ -288,3 +289,8 @@ def test_trying_an_entry_writes_nothing(reviewer: Staff, friend: Person, person:
     assert (tried["dry_run"], tried["changed"], tried["after"]["subject"]) == (True, True, person.user_id)
     person.send(room).good()
     assert reviewer.account(person.user_id)["measures"] == []
+
+
+def test_the_log_names_nobody(server: Homeserver) -> None:
+    """Whatever happened above; what it names stands in the journals, where reading it takes a role."""
+    assert named_in(our_lines(server.process_log())) == []

@@ -74,7 +74,7 @@ def make_room(
 
 
 def set_state(
-    txn: Transaction, room_id: str, sender: str, event_type: str, content: dict[str, Any], state_key: str = ""
+    txn: Transaction, room_id: str, sender: str, event_type: str, content: dict[str, Any], *, state_key: str = ""
 ) -> str:
     """Persist a state event and make it the current one; its id."""
     event_id, position = f"${secrets.token_urlsafe(16)}", next(_positions)

@@ -20,6 +20,8 @@ from synapse_groupreg.storage.database import migrate, migrations, statements
 from tests.database import TestDatabase, open_postgres, open_sqlite
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from synapse_groupreg.rig import Database as Place
 
 NEWEST = migrations()[-1][0]
@@ -32,26 +34,26 @@ CREATE INDEX groupreg_more ON groupreg_meta (more)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> TestDatabase:
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TestDatabase]:
     """A database without any table."""
     if request.param == "sqlite":
         database = open_sqlite(tmp_path / "empty.db")
     else:
         place: Place = request.getfixturevalue("postgres_database")
         database = open_postgres(place)
-    request.addfinalizer(database.close)
-    return database
+    yield database
+    database.close()
 
 
 @pytest.fixture
-def other(empty: TestDatabase, request: pytest.FixtureRequest, tmp_path: Path) -> TestDatabase:
+def other(empty: TestDatabase, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TestDatabase]:
     """Another one of the same kind."""
     if empty.dialect == "sqlite":
         database = open_sqlite(tmp_path / "other.db")
     else:
         database = open_postgres(request.getfixturevalue("postgres").create_database())
-    request.addfinalizer(database.close)
-    return database
+    yield database
+    database.close()
 
 
 def schema_of(database: TestDatabase) -> list[tuple[object, ...]]:
@@ -123,7 +125,8 @@ def test_a_newer_schema_is_refused_and_left_alone(empty: TestDatabase) -> None:
 
 
 def test_rival_processes_on_postgresql_migrate_once(postgres_database: Place) -> None:
-    start, outcomes = threading.Barrier(RIVALS), []
+    start = threading.Barrier(RIVALS)
+    outcomes: list[object] = []
 
     def rival() -> None:
         database = open_postgres(postgres_database)

@@ -1,0 +1,197 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Attempts at the same moment, over connections of their own, never pass a limit (article 8.1).
+
+The last tests plant the two bugs that this guards against, and show that the first ones would find them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
+
+from synapse_groupreg.config import load
+from synapse_groupreg.handlers import places
+from synapse_groupreg.policy.types import Account, Found, Join, Room, RoomKind
+from synapse_groupreg.storage import identity, quotas
+from tests.database import SERVER, TestDatabase, result_of
+from tests.storage import seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from synapse_groupreg.handlers.places import Outcome
+    from synapse_groupreg.storage.database import Transaction
+
+RIVALS = 10
+CAP = 4
+NOW = 1_000_000
+ROUNDS = 10
+CONFIG = load(
+    {
+        "mode": "enforce",
+        "federation": "closed",
+        "quotas": {"members_per_room": CAP, "rooms_founded": CAP, "rooms_joined": CAP},
+    }
+)
+
+
+def taker(database: TestDatabase) -> places.Taker:
+    return places.Taker(config=CONFIG, dialect=database.dialect, mode="enforce", now_ms=NOW, account=account)
+
+
+def account(user_id: str) -> Account:
+    return Account(user_id=user_id, local=user_id.endswith(f":{SERVER}"))
+
+
+def to_join(user: str, room_id: str) -> Callable[[Transaction, places.Taker], Outcome]:
+    attempt = Join(actor=account(user), room=Room(room_id=room_id))
+    return lambda txn, taker: places.join(txn, taker, attempt, invited=False)
+
+
+def to_found(user: str, token: str) -> Callable[[Transaction, places.Taker], Outcome]:
+    return lambda txn, taker: places.found(txn, taker, Found(actor=account(user)), holder=token, invites=0)
+
+
+def at_once(
+    database: TestDatabase,
+    asks: Sequence[Callable[[Transaction, places.Taker], Outcome]],
+    *,
+    isolation: int | None = None,
+) -> list[Outcome]:
+    """What becomes of attempts that all begin together, each over a connection of its own."""
+    start = threading.Barrier(len(asks))
+    outcomes: list[Outcome] = []
+    errors: list[BaseException] = []
+
+    def rival(ask: Callable[[Transaction, places.Taker], Outcome]) -> None:
+        with contextlib.closing(database.another()) as mine:
+            if isolation is not None:
+                mine._connection.conn.set_isolation_level(isolation)  # type: ignore[attr-defined]  # psycopg2's
+            start.wait()
+            try:
+                outcomes.append(result_of(mine.run("rival", ask, taker(mine))))
+            except BaseException as error:  # noqa: BLE001 - shown by the test
+                errors.append(error)
+
+    threads = [threading.Thread(target=rival, args=[ask]) for ask in asks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors, errors
+    return outcomes
+
+
+def allowed(outcomes: Sequence[Outcome]) -> int:
+    assert not any(outcome.not_welcome for outcome in outcomes)
+    return sum(outcome.verdict.allowed for outcome in outcomes)
+
+
+def open_group(database: TestDatabase, creator: str = "founder") -> str:
+    room_id: str = database.do(seed.make_room, seed.local(creator), kind=RoomKind.group, join_rule="public")
+    return room_id
+
+
+def people(count: int) -> list[str]:
+    return [seed.local(f"rival{number}") for number in range(count)]
+
+
+def test_a_group_takes_exactly_its_cap(pg_db: TestDatabase) -> None:
+    room_id = open_group(pg_db)
+    outcomes = at_once(pg_db, [to_join(user, room_id) for user in people(RIVALS)])
+    assert allowed(outcomes) == CAP - 1  # its founder is in it
+
+
+def test_a_person_joins_exactly_as_many_groups_as_they_may_with_all_their_accounts(pg_db: TestDatabase) -> None:
+    first, second = people(2)
+
+    def link(txn: Transaction) -> None:
+        person = identity.person_by_digest(txn, "digest", "person")
+        identity.link(txn, first, person)
+        identity.link(txn, second, person)
+
+    pg_db.do(link)
+    rooms = [open_group(pg_db) for _ in range(RIVALS)]
+    asks = [to_join((first, second)[number % 2], room_id) for number, room_id in enumerate(rooms)]
+    assert allowed(at_once(pg_db, asks)) == CAP
+
+
+def test_a_person_founds_exactly_as_many_groups_as_they_may(pg_db: TestDatabase) -> None:
+    outcomes = at_once(pg_db, [to_found(seed.local("founder"), f"token{number}") for number in range(RIVALS)])
+    assert allowed(outcomes) == CAP
+
+
+def test_foundings_and_joins_share_the_places_of_their_person(pg_db: TestDatabase) -> None:
+    user = seed.local("founder")
+    joins = [to_join(user, open_group(pg_db, "other")) for _ in range(RIVALS // 2)]
+    foundings = [to_found(user, f"token{number}") for number in range(RIVALS // 2)]
+    assert allowed(at_once(pg_db, [*joins, *foundings])) == CAP
+
+
+def test_of_all_who_are_invited_at_once_one_keeps_a_direct_chat_direct(pg_db: TestDatabase) -> None:
+    founder = seed.local("founder")
+    pg_db.do(quotas.set_override, f"account:{founder}", quotas.FOUNDED, 0)
+    chat = pg_db.do(seed.make_room, founder, kind=RoomKind.direct)
+
+    def to_invite(user: str) -> Callable[[Transaction, places.Taker], Outcome]:
+        return lambda txn, taker: places.invite(txn, taker, chat, user)
+
+    assert allowed(at_once(pg_db, [to_invite(user) for user in people(RIVALS)])) == 1
+
+
+def test_coming_and_going_never_passes_the_cap(pg_db: TestDatabase) -> None:
+    room_id, most = open_group(pg_db), [0]
+
+    def come_and_go(user: str) -> Callable[[Transaction, places.Taker], Outcome]:
+        def ask(txn: Transaction, taker: places.Taker) -> Outcome:
+            return to_join(user, room_id)(txn, taker)
+
+        return ask
+
+    def rival(user: str) -> None:
+        with contextlib.closing(pg_db.another()) as mine:
+            for _ in range(8):
+                if not result_of(mine.run("join", come_and_go(user), taker(mine))).verdict.allowed:
+                    continue
+                mine.do(seed.set_membership, room_id, user, "join")
+                sql = "SELECT count(*) FROM current_state_events WHERE room_id = ? AND membership = 'join'"
+                most.append(int(mine.rows(sql, room_id)[0][0]))
+                mine.do(seed.set_membership, room_id, user, "leave")
+
+    threads = [threading.Thread(target=rival, args=[user]) for user in people(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 1 < max(most) <= CAP
+
+
+def overshoots(database: TestDatabase, *, isolation: int | None = None) -> bool:
+    """Whether more are let into a group than it has places, in one of several rounds."""
+    for _ in range(ROUNDS):
+        room_id = open_group(database)
+        # The row that is locked is there already, as it is for every group but the newest.
+        database.do(quotas.lock, database.dialect, [quotas.room_subject(room_id)])
+        asks = [to_join(user, room_id) for user in people(RIVALS)]
+        if allowed(at_once(database, asks, isolation=isolation)) > CAP - 1:
+            return True
+        database.do(lambda txn: txn.execute("DELETE FROM groupreg_reservations"))
+    return False
+
+
+def test_planted_without_the_lock_a_group_overflows(pg_db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quotas, "lock", lambda *_: None)
+    assert overshoots(pg_db)
+
+
+def test_planted_at_the_isolation_that_synapse_uses_a_group_overflows(pg_db: TestDatabase) -> None:
+    assert overshoots(pg_db, isolation=ISOLATION_LEVEL_REPEATABLE_READ)
+
+
+def test_without_a_planted_bug_no_group_overflows(pg_db: TestDatabase) -> None:
+    assert not overshoots(pg_db)

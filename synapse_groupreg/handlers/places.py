@@ -62,11 +62,22 @@ def join(txn: Transaction, taker: Taker, attempt: Join, *, invited: bool) -> Out
     if here and attempt.actor.local and not may_enter(state.entry(txn, room_id, user_id, invited=invited)):
         return Outcome(not_welcome=True)
     if row is not None and row.kind is not RoomKind.group:
-        arrives = row.kind is RoomKind.direct and user_id not in state.people(txn, room_id)
-        outgrown = outgrow(txn, taker, row, user_id) if arrives else Outcome()
-        attempt = attrs.evolve(attempt, room=attrs.evolve(attempt.room, kind=row.kind))
-        return Outcome(judge(attempt, taker.config)) if outgrown.verdict.allowed else outgrown
+        return _join_other(txn, taker, attempt, row)
     return _join_group(txn, taker, attempt, row, ttl_ms=LOCAL_RESERVATION_MS if here else REMOTE_RESERVATION_MS)
+
+
+def _join_other(txn: Transaction, taker: Taker, attempt: Join, row: RoomRow) -> Outcome:
+    """Join a space or a direct chat: no cap holds. But a chat may become a group while the join is under way."""
+    verdict = judge(attrs.evolve(attempt, room=attrs.evolve(attempt.room, kind=row.kind)), taker.config)
+    if row.kind is not RoomKind.direct or taker.refuses(verdict):
+        return Outcome(verdict)
+    user_id = attempt.actor.user_id
+    if user_id not in state.people(txn, row.room_id):
+        outgrown = outgrow(txn, taker, row, user_id)
+        if not outgrown.verdict.allowed:
+            return outgrown
+    quotas.reserve_member(txn, row.room_id, user_id, now_ms=taker.now_ms, ttl_ms=LOCAL_RESERVATION_MS)
+    return Outcome(verdict)
 
 
 def _join_group(txn: Transaction, taker: Taker, attempt: Join, row: RoomRow | None, *, ttl_ms: int) -> Outcome:

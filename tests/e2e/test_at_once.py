@@ -82,8 +82,11 @@ def town(request: pytest.FixtureRequest) -> Town:
     if request.param == "sqlite":
         return cast("Town", request.getfixturevalue("on_sqlite"))
     town: Town = request.getfixturevalue("on_postgres")
-    workers = cast("WorkerHomeserver", town.server).urls[1:]
-    return town if request.param == "postgres" else evolve(town, urls=workers)
+    return town if request.param == "postgres" else over_workers(town)
+
+
+def over_workers(town: Town) -> Town:
+    return evolve(town, urls=cast("WorkerHomeserver", town.server).urls[1:])
 
 
 def told(answers: list[Answer]) -> Counter[str]:
@@ -132,3 +135,18 @@ def test_accounts_of_one_person_found_as_many_groups_as_the_person_may(town: Tow
     answers = town.post_all(requests)
     assert told(answers) == {"done": FOUNDED, "too-many-founded": len(requests) - FOUNDED}
     assert sum(len(account.joined_rooms()) for account in accounts) == FOUNDED
+
+
+def test_the_last_place_of_a_group_goes_to_one_of_two_who_come_by_different_processes(on_postgres: Town):
+    # One process lets one join a room at a time, so that only two processes can meet at the last place.
+    town = over_workers(on_postgres)
+    regular, *rivals = (Person(town.server, "rival") for _ in ("", *town.urls))
+    for person in (regular, *rivals):
+        town.staff.limit(person.user_id, rooms_joined=100).good()
+    # PostgreSQL itself keeps two apart who are the first ever to lock something, so somebody was here before.
+    town.post_all([Request(regular.token, f"{MATRIX}/join/{room}") for room in town.rooms])
+    for room in town.rooms:
+        town.staff.cap(room, town.staff.room(room)["quotas"]["members"]["used"] + 1).good()
+    # Room after room: idle processes answer equally fast, so that the two do meet.
+    races = [[Request(rival.token, f"{MATRIX}/join/{room}") for rival in rivals] for room in town.rooms]
+    assert [told(town.post_all(race)) for race in races] == [{"done": 1, "room-full": 1}] * len(races)

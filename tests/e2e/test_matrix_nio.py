@@ -15,6 +15,8 @@ import pytest
 from synapse_groupreg.rig import Homeserver
 from synapse_groupreg.rig.synapse import SAMPLE_PASSWORD
 
+pytestmark = pytest.mark.smoke
+
 QUOTAS = {"members_per_room": 2, "rooms_founded": 1, "rooms_joined": 2}
 FORBIDDEN = "M_FORBIDDEN"
 

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The public page of the rules (article 5.5): what holds now, what a refusal means, what helps, how to appeal.
+"""The public page of the rules (article 5.5): what holds now, what a refusal means and what helps, how to appeal and
+to complain.
 
 A pure function of the live policy. The page needs no account and no script, and loads nothing from anywhere.
 """
@@ -47,7 +48,7 @@ HEADERS: dict[str, str] = {
 }
 """What goes with the page; the caller adds Content-Language."""
 
-SECTIONS = ("limits", "identity", "verify", "people", "federation", "refusals", "appeal")
+SECTIONS = ("limits", "identity", "verify", "people", "federation", "refusals", "appeal", "complaint")
 """The page's parts, by their anchors."""
 _CODE_LIMITS = {"room-full": "members_per_room", "too-many-founded": "rooms_founded", "too-many-joined": "rooms_joined"}
 _CONTACT_SCHEMES = ("mailto:", "https://", "http://")

@@ -195,7 +195,7 @@ def test_who_is_exempt_is_not_listed() -> None:
 
 def test_a_contact_becomes_a_link() -> None:
     link = '<a href="mailto:staff@example.org">staff@example.org</a>'
-    assert page(contact="mailto:staff@example.org").count(link) == 2
+    assert page(contact="mailto:staff@example.org").count(link) == 3
     assert texts.text("page.appeal.contact", "en") not in page()
 
 

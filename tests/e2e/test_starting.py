@@ -88,8 +88,6 @@ def test_neither_a_newer_database_nor_another_key_is_touched(server: Homeserver)
     assert key.stat().st_mode & 0o777 == 0o600
     with changed(key, bytes(32)):
         assert "put the original key file back" in last_words(server)
-    with changed(key, b"short"):
-        assert "must hold exactly 32 bytes" in last_words(server)
 
     server.start()
     person.send(room).good()

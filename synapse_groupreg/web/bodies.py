@@ -122,7 +122,7 @@ class StaffBody(Why):
 class ImportRowBody(Body):
     """A line of the file."""
 
-    line: Annotated[int, Field(ge=1)]
+    line: Annotated[int, Field(ge=1, le=1_000_000_000)]
     """Its number, for error messages."""
     user_id: UserId
     """An account of this server."""
@@ -155,7 +155,7 @@ class ActQuery(Query):
 class PageQuery(Query):
     """Lists come in pages."""
 
-    start: Annotated[int, Field(ge=0, alias="from")] = 0
+    start: Annotated[int, Field(ge=0, le=1_000_000_000, alias="from")] = 0
     """The `next_token` of the page before."""
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     """Entries on a page."""

@@ -16,7 +16,7 @@ from synapse_groupreg.handlers.actions import require
 from synapse_groupreg.web.bodies import Body, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -60,7 +60,9 @@ class Endpoint:
         """The parameters of a raw path, or None."""
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path)
         found = re.fullmatch(pattern, path)
-        return None if found is None else {name: unquote(value) for name, value in found.groupdict().items()}
+        values = {} if found is None else {name: unquote(value) for name, value in found.groupdict().items()}
+        # No id has a NUL in it, and PostgreSQL has no text with one.
+        return None if found is None or any("\0" in value for value in values.values()) else values
 
     def authorise(self, staff: Staff, path: Mapping[str, str]) -> None:
         """Raise NotPermitted, naming the role that is needed."""
@@ -83,10 +85,27 @@ def find(endpoints: Sequence[Endpoint], path: str) -> list[tuple[Endpoint, dict[
 
 
 def _validated(model: type[M], content: object) -> M:
+    with_nul = [Problem(where or "body", "must not contain the character NUL") for where in _nuls(content)]
+    if with_nul:
+        raise Invalid(with_nul)
     try:
         return model.model_validate(content)
     except ValidationError as error:
         raise Invalid([_problem(details) for details in error.errors()]) from None
+
+
+def _nuls(content: object) -> Iterator[str]:
+    """Where a text, or the name of a field, has a NUL in it, which PostgreSQL could not store."""
+    waiting: list[tuple[str, object]] = [("", content)]  # no recursion: a client decides how deep it goes
+    while waiting:
+        where, value = waiting.pop()
+        if isinstance(value, dict) and any("\0" in str(name) for name in value):
+            yield where
+        elif isinstance(value, dict | list):
+            inner = value.items() if isinstance(value, dict) else enumerate(value)
+            waiting += [(f"{where}.{name}".removeprefix("."), one) for name, one in inner]
+        elif isinstance(value, str) and "\0" in value:
+            yield where
 
 
 def _problem(details: ErrorDetails) -> Problem:

@@ -151,5 +151,5 @@ def _json(request: SynapseRequest) -> object:
         raise SynapseError(413, "The body is too large: send at most 4 MiB.", "M_TOO_LARGE")
     try:
         return json.loads(raw) if raw.strip() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SynapseError(400, "The body must be JSON.", "M_NOT_JSON") from None

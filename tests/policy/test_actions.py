@@ -27,6 +27,7 @@ MATRIX = {
     Right.grant: "no      no       no       no       no        yes",
     Right.read_acts: "no      yes      yes      no       yes       yes",
     Right.read_refusals: "no      yes      yes      no       yes       yes",
+    Right.read_notices: "no      yes      yes      no       yes       yes",
 }
 WHO = {
     "anybody": Staff(user_id="@a:b"),

@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 _LOOK_MS = 200
 _POLL_MS = 1_000
-_NOTICES_MS = 500
+_NOTICES_MS = 1_000
 _UPKEEP_OFTEN_MS = 5_000
 _UPKEEP_SELDOM_MS = 60_000
 

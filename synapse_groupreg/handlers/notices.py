@@ -54,17 +54,15 @@ class Notices:
             for _ in range(_AT_ONCE):
                 if not await self._deliver_one():
                     break
-            counted = await self._database.run("groupreg_notices", notices.counts)
-            WAITING.labels(server_name=self._homeserver.server_name).set(
-                counted.get("waiting", 0) + counted.get("sending", 0)
-            )
         finally:
             self._busy = False
 
     async def tidy(self) -> None:
-        """Forget what ended long ago."""
+        """Forget what ended long ago, and count what waits."""
         now_ms = self._homeserver.now_ms()
-        await self._database.run("groupreg_notices_tidy", notices.forget, now_ms, self._config.every)
+        counted = await self._database.run("groupreg_notices", notices.forget, now_ms, self._config.every)
+        waiting = counted.get("waiting", 0) + counted.get("sending", 0)
+        WAITING.labels(server_name=self._homeserver.server_name).set(waiting)
 
     async def _deliver_one(self) -> bool:
         now_ms = self._homeserver.now_ms()

@@ -65,9 +65,6 @@ def claim(txn: Transaction, now_ms: int, budget: int) -> Notice | None:
 
     One that was taken a minute ago and never finished is taken again: its process died.
     """
-    txn.execute("SELECT count(*) FROM groupreg_notices WHERE sent_ms > ?", (now_ms - _MINUTE_MS,))
-    if int(txn.fetchone()[0]) >= budget:
-        return None
     txn.execute(
         f"SELECT {_COLUMNS} FROM groupreg_notices WHERE state IN ('waiting', 'sending') AND next_ms <= ?"
         " ORDER BY next_ms, id LIMIT 1",
@@ -75,6 +72,9 @@ def claim(txn: Transaction, now_ms: int, budget: int) -> Notice | None:
     )
     row = txn.fetchone()
     if row is None:
+        return None
+    txn.execute("SELECT count(*) FROM groupreg_notices WHERE sent_ms > ?", (now_ms - _MINUTE_MS,))
+    if int(txn.fetchone()[0]) >= budget:
         return None
     notice = _notice(row)
     # Compare and set: of two processes that read the same row one finds it changed, and takes nothing this time.
@@ -154,13 +154,14 @@ def page(txn: Transaction, filters: Mapping[str, str], start: int, limit: int) -
     return [_notice(row) for row in txn.fetchall()], total
 
 
-def forget(txn: Transaction, now_ms: int, every_ms: int) -> None:
-    """Drop notices that ended a week ago, and marks that no longer hold anything back."""
+def forget(txn: Transaction, now_ms: int, every_ms: int) -> dict[str, int]:
+    """Drop notices that ended a week ago, and marks that no longer hold anything back; what is left, by state."""
     txn.execute(
         "DELETE FROM groupreg_notices WHERE state IN ('sent', 'dropped', 'failed') AND created_ms < ?",
         (now_ms - _KEEP_MS,),
     )
     txn.execute("DELETE FROM groupreg_notice_marks WHERE last_ms < ?", (now_ms - every_ms,))
+    return counts(txn)
 
 
 def _notice(row: tuple[Any, ...]) -> Notice:

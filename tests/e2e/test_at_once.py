@@ -144,9 +144,10 @@ def test_the_last_place_of_a_group_goes_to_one_of_two_who_come_by_different_proc
     for person in (regular, *rivals):
         town.staff.limit(person.user_id, rooms_joined=100).good()
     # PostgreSQL itself keeps two apart who are the first ever to lock something, so somebody was here before.
-    town.post_all([Request(regular.token, f"{MATRIX}/join/{room}") for room in town.rooms])
-    for room in town.rooms:
+    rooms = town.rooms[:12]
+    town.post_all([Request(regular.token, f"{MATRIX}/join/{room}") for room in rooms])
+    for room in rooms:
         town.staff.cap(room, town.staff.room(room)["quotas"]["members"]["used"] + 1).good()
     # Room after room: idle processes answer equally fast, so that the two do meet.
-    races = [[Request(rival.token, f"{MATRIX}/join/{room}") for rival in rivals] for room in town.rooms]
+    races = [[Request(rival.token, f"{MATRIX}/join/{room}") for rival in rivals] for room in rooms]
     assert [told(town.post_all(race)) for race in races] == [{"done": 1, "room-full": 1}] * len(races)

@@ -83,6 +83,7 @@ class Browser:
     def screenshot(self, path: Path) -> None:
         """A picture of the whole page."""
         found = self.ask("Page.captureScreenshot", captureBeyondViewport=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(found["data"]))
 
     def pdf(self) -> bytes:

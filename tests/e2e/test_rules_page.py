@@ -17,6 +17,7 @@ from tests.browser import Browser, chromium
 
 from .client import Person, Staff, poll, refused
 
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 CONTACT = "mailto:staff@example.org"
 
 
@@ -115,9 +116,7 @@ def shown(browser: Browser, selector: str, what: str = "innerText") -> str:
 
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)
-def test_a_browser_shows_the_page_without_a_complaint(
-    browser: Browser, rules: str, language: str, tmp_path: Path
-) -> None:
+def test_a_browser_shows_the_page_without_a_complaint(browser: Browser, rules: str, language: str) -> None:
     browser.open(rules, language=language)
     assert browser.complaints == []
     assert shown(browser, "html", "lang") == language
@@ -127,7 +126,7 @@ def test_a_browser_shows_the_page_without_a_complaint(
         "rgb(243, 245, 247)",
         "rgb(30, 35, 39)",
     )
-    browser.screenshot(tmp_path / f"rules-{language}.png")
+    browser.screenshot(SCREENSHOTS / f"rules-{language}.png")
 
 
 def test_nothing_but_the_page_is_fetched(browser: Browser, rules: str) -> None:

@@ -16,7 +16,7 @@ from synapse_groupreg.handlers.snapshot import touched_accounts
 from synapse_groupreg.policy.blacklist import server_matches
 from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope, SubjectKind
 from synapse_groupreg.storage import identity, measures, people, staff
-from synapse_groupreg.storage.facts import relatives
+from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
     from synapse_groupreg.policy.actions import Blacklist, Lift

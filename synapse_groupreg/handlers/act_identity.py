@@ -12,7 +12,7 @@ from synapse_groupreg.handlers.change import Change, Facts, Setting
 from synapse_groupreg.handlers.snapshot import touched_accounts
 from synapse_groupreg.policy.measures import SubjectKind
 from synapse_groupreg.storage import changes, identity, imports, measures
-from synapse_groupreg.storage.facts import relatives
+from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
     from synapse_groupreg.policy.actions import CommitImport, Unverify, Verify

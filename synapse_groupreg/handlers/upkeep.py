@@ -11,7 +11,7 @@ from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.identity import smallest_tier, tier
 from synapse_groupreg.storage import acts, changes, identity, people, quotas, rooms, state
-from synapse_groupreg.storage.facts import relatives
+from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig

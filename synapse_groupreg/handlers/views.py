@@ -14,7 +14,7 @@ from synapse_groupreg.policy.measures import SubjectKind, fold
 from synapse_groupreg.policy.roles import managers
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import identity, measures, quotas, rooms, staff, state
-from synapse_groupreg.storage.facts import relatives
+from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig

@@ -95,16 +95,10 @@ def _with_measures(txn: Transaction, now_ms: int) -> set[str]:
     accounts: set[str] = set()
     for measure in measures.open_ones(txn, now_ms):
         if measure.subject_kind is SubjectKind.account:
-            accounts |= {measure.subject, *relatives(txn, measure.subject)}
+            accounts |= {measure.subject, *identity.relatives(txn, measure.subject)}
         elif measure.subject_kind is SubjectKind.person:
             accounts |= set(identity.accounts_of(txn, measure.subject))
     return accounts
-
-
-def relatives(txn: Transaction, user_id: str) -> list[str]:
-    """All accounts of the person behind an account, itself included."""
-    person = identity.person_of(txn, user_id)
-    return [user_id] if person is None else identity.accounts_of(txn, person)
 
 
 def _measures(txn: Transaction, kind: SubjectKind, subjects: Iterable[str] | None, now_ms: int) -> list[Measure]:

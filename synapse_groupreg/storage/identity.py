@@ -98,6 +98,12 @@ def accounts_of(txn: Transaction, person_id: str) -> list[str]:
     return [str(row[0]) for row in txn.fetchall()]
 
 
+def relatives(txn: Transaction, user_id: str) -> list[str]:
+    """All accounts of the person behind an account, itself included."""
+    person = person_of(txn, user_id)
+    return [user_id] if person is None else accounts_of(txn, person)
+
+
 def persons_of(txn: Transaction, user_ids: Iterable[str]) -> dict[str, str]:
     """The persons of several accounts, for those that are linked."""
     sql = "SELECT user_id, person_id FROM groupreg_person_accounts WHERE user_id IN ({})"

@@ -11,7 +11,7 @@ import attrs
 from synapse_groupreg.policy.blacklist import server_of
 from synapse_groupreg.policy.groups import kind_of
 from synapse_groupreg.policy.types import RoomKind
-from synapse_groupreg.storage import state
+from synapse_groupreg.storage import identity, state
 from synapse_groupreg.storage.database import select_in
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _kind(txn: Transaction, room_id: str, made: state.Create, *, at_first: bool)
 def _inherit_cap(txn: Transaction, old: str, new: str, creator: str) -> None:
     """Carry the cap of an upgraded group over to the successor that its founder made."""
     row = get(txn, old)
-    if row is not None and row.founder == creator:
+    if row is not None and creator in identity.relatives(txn, row.founder):
         txn.execute(
             "INSERT INTO groupreg_limits (subject, quota, value)"
             " SELECT ?, quota, value FROM groupreg_limits WHERE subject = ?"

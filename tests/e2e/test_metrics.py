@@ -140,6 +140,13 @@ def test_the_dashboard_shows_everything_that_we_count(server: Homeserver):
     assert ours - asked == set()
 
 
+def test_the_documentation_names_each_of_them(server: Homeserver):
+    assert server.running
+    ours = {family.name for family in families() if family.name.startswith("synapse_groupreg_")}
+    described = re.findall(r"^\| `(synapse_groupreg_\w+)`", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+    assert {name.removesuffix("_total") for name in described} == ours
+
+
 def test_every_panel_of_the_dashboard_is_explained_and_finds_its_source():
     dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     panels = dashboard["panels"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 PREFIX = "/_synapse/client/groupreg/v1/"
-TOKEN = "the-token"  # noqa: S105 - of the fake server
+TOKEN = "the-token"
 ME = "@admin:fake.test"
 
 

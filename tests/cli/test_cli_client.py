@@ -110,7 +110,7 @@ def test_a_netrc_login_never_replaces_the_token(
     monkeypatch.setenv("NETRC", str(netrc))
     server.replies["GET policy"] = {"mode": "dry"}
     assert groupreg("policy").exit_code == 0
-    assert server.requests[0].token == "the-token"  # noqa: S105 - of the fake server
+    assert server.requests[0].token == "the-token"
 
 
 def test_ids_are_quoted_in_the_path(server: Any, groupreg: Callable[..., Result]) -> None:

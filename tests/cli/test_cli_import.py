@@ -124,7 +124,7 @@ def test_ctrl_c_in_a_real_process_withdraws_everything(imports: Any, groupreg: A
     imports.replies["PUT imports/7/rows"] = hangs
     code = "from synapse_groupreg.cli import main; main()"
     command = [sys.executable, "-c", code, "account", "import", csv(GOOD)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert started.wait(30)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=30)

@@ -30,7 +30,7 @@ def test_without_a_login_the_error_says_how_to_log_in(logged_out: Callable[..., 
 
 def password_reply(request: Any) -> Any:
     assert request.body["identifier"] == {"type": "m.id.user", "user": "@admin:fake.test"}
-    assert request.body["password"] == "correct horse"  # noqa: S105 - of the fake server
+    assert request.body["password"] == "correct horse"
     return {"access_token": "the-token", "user_id": "@admin:fake.test"}
 
 

@@ -36,6 +36,7 @@ Code = Literal[
     "server-blacklisted",
     "room-replaced",
     "federation-closed",
+    "further-creators",
 ]
 CODES: tuple[str, ...] = get_args(Code)
 
@@ -144,6 +145,15 @@ class RolesConfig(_Section):
     """The power level from which a member counts as a manager."""
 
 
+class LabelsConfig(_Section):
+    """Words for the roles of a group, written into its state for clients to show (article 8.6)."""
+
+    enabled: bool = False
+    """Whether new groups are labelled, founders can have older ones labelled, and only the module writes labels."""
+    languages: tuple[Language, ...] = ()
+    """The languages of the words; none: `default_language` of `texts`."""
+
+
 class TextsConfig(_Section):
     """The language of what people read."""
 
@@ -187,6 +197,8 @@ class GroupRegConfig(_Section):
     """Messages that explain refusals."""
     roles: RolesConfig = RolesConfig()
     """Roles in groups."""
+    labels: LabelsConfig = LabelsConfig()
+    """Words for the roles."""
     exempt: tuple[UserGlob, ...] = ()
     """Accounts that quotas and identity rules don't bind, such as bridges and bots; * and ? are wildcards."""
     texts: TextsConfig = TextsConfig()
@@ -195,6 +207,11 @@ class GroupRegConfig(_Section):
     """What to answer when a check fails."""
     membership_guard: Literal["request", "event_allowed"] = "request"
     """How kicks and bans are seen: from the request, or by Synapse's `check_event_allowed`, which loads room state."""
+
+    @property
+    def languages_of_labels(self) -> tuple[Language, ...]:
+        """The languages that roles are labelled in."""
+        return self.labels.languages or (self.texts.default_language,)
 
 
 def load(data: object) -> GroupRegConfig:
@@ -244,7 +261,13 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 
 def _sequences_as_tuples(value: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
+    return {key: _sequence_as_tuple(item) for key, item in value.items()}
+
+
+def _sequence_as_tuple(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _sequences_as_tuples(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _problem(details: ErrorDetails) -> Problem:

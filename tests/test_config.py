@@ -220,7 +220,7 @@ def leaves(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
             yield path + name, value
 
 
-OTHERS: dict[type, Any] = {str: "?", int: 1, dict: {7: "contact"}}
+OTHERS: dict[type, Any] = {str: "?", bool: False, int: 1, dict: {7: "contact"}}
 OTHER_VALUES = {
     "identity.remote_senders": "allow",
     "blacklist.default_scope": "account",

@@ -21,7 +21,7 @@ import synapse_groupreg
 from synapse_groupreg import errors, texts
 from synapse_groupreg.config import CODES, load
 from synapse_groupreg.handlers.actions import CARRY_OUT
-from synapse_groupreg.policy import TABLES, blacklist, federation, groups, identity, quotas
+from synapse_groupreg.policy import TABLES, blacklist, federation, groups, identity, quotas, roles
 from synapse_groupreg.policy.actions import Action
 from synapse_groupreg.policy.types import Violation
 from synapse_groupreg.storage.database import migrations
@@ -165,7 +165,7 @@ def test_every_rule_stands_in_a_table() -> None:
     listed = {rule for table in TABLES.values() for rule in table}
     written = {
         function
-        for module in (blacklist, federation, groups, identity, quotas)
+        for module in (blacklist, federation, groups, identity, quotas, roles)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if not name.startswith("_")
         and function.__module__ == module.__name__

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""`groupreg room`: look at groups and set their caps."""
+"""`groupreg room`: look at groups, set their caps, label them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = ("room", "name", "kind", "members", "cap", "founder")
 
 @click.group()
 def room() -> None:
-    """Look at groups and set their caps."""
+    """Look at groups, set their caps, label them."""
 
 
 @room.command("list")
@@ -77,6 +77,21 @@ def cap(cli: Cli, room: str, members: Places, *, dry_run: bool, reason: str | No
     report(cli.out, answer, act=f"set the cap of {room}", done=f"Set the cap of {room}")
 
 
+@room.command()
+@click.argument("room")
+@act_command
+def label(cli: Cli, room: str, *, dry_run: bool, reason: str | None) -> None:
+    """Name the roles in a group that you founded, for clients to show.
+
+    ROOM is an id or an alias, in quotes. The words are written into the room in your name, so only the founder of a
+    group can ask for them; a server admin can't. New groups get them when they are founded.
+    """
+    client = cli.client()
+    body = {"reason": reason} if reason else {}
+    answer = client.act("PUT", path("rooms", client.room_id(room), "labels"), body, dry_run=dry_run)
+    report(cli.out, answer, act=f"label {room}", done=f"Labelled {room}")
+
+
 def members_of(room: Mapping[str, Any]) -> Mapping[str, Any]:
     """Give the quota of members of a room."""
     members: Mapping[str, Any] = (room.get("quotas") or {}).get("members") or {}
@@ -96,6 +111,12 @@ def row(room: Mapping[str, Any]) -> list[Cell]:
     ]
 
 
+def named(room: Mapping[str, Any], user_id: object) -> str:
+    """Write an account with the name that its person chose: `Alice (@alice:example.org)`."""
+    name = (room.get("names") or {}).get(user_id)
+    return f"{name} ({user_id})" if name else str(user_id or "")
+
+
 def show_room(out: Output, room: Answer) -> None:
     """Print one room."""
     members = members_of(room)
@@ -107,8 +128,9 @@ def show_room(out: Output, room: Answer) -> None:
             "room": room.get("room_id"),
             "kind": room.get("kind"),
             "version": str(room.get("room_version") or ""),
-            "founder": room.get("founder"),
-            "managers": ", ".join(room.get("managers") or []),
+            "founder": named(room, room.get("founder")),
+            "managers": ", ".join(named(room, one) for one in room.get("managers") or []),
+            "labels": ", ".join(f"{level} {word}" for level, word in (room.get("labels") or {}).items()) or "none",
             "members": members.get("used"),
             "cap": f"{limit:,} ({own})" if isinstance(limit, int) else "none",
             "federated": "yes" if room.get("federated") else "no",

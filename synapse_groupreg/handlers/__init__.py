@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +47,9 @@ class Homeserver(Protocol):
 
     async def say(self, user_id: str, room_id: str, text: str, marks: Mapping[str, object]) -> None:
         """Send a text message; `marks` are further keys of its content."""
+
+    async def write_state(self, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any]) -> None:
+        """Write state that only the module may write, with an empty key. Raises NotPermitted if it is refused."""
 
     async def wait(self, deferred: Deferred[None]) -> None:
         """Wait without losing Synapse's logging context."""

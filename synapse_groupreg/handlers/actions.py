@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.errors import NotPermitted
-from synapse_groupreg.handlers import act_blacklist, act_identity, act_quotas, act_staff
+from synapse_groupreg.handlers import act_blacklist, act_identity, act_labels, act_quotas, act_staff
 from synapse_groupreg.policy import actions
 from synapse_groupreg.storage import acts, changes
 
@@ -27,6 +27,7 @@ CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     actions.CommitImport: act_identity.commit_import,
     actions.LimitAccount: act_quotas.limit_account,
     actions.CapRoom: act_quotas.cap_room,
+    actions.LabelRoom: act_labels.label,
     actions.Blacklist: act_blacklist.blacklist,
     actions.Lift: act_blacklist.lift,
     actions.Grant: act_staff.grant,

@@ -149,10 +149,10 @@ class Gate:
         )
         return await self._settle(attempt, outcome)
 
-    async def upgrade(self, user_id: str, old_room: str) -> Answer:
+    async def upgrade(self, user_id: str, old_room: str, *, further_creators: bool) -> Answer:
         """Judge the upgrade of a room."""
         actor = await self._people.closer(self._people.account(user_id))
-        attempt = Found(actor=actor, replaces=self._room(old_room))
+        attempt = Found(actor=actor, replaces=self._room(old_room), further_creators=further_creators)
         outcome = await self._database.run("groupreg_upgrade", places.upgrade, self._taker(), attempt, old_room)
         return await self._settle(attempt, outcome)
 
@@ -165,6 +165,11 @@ class Gate:
         """Judge a login, a registration under this name, or the use of a token."""
         attempt = LogIn(actor=self._people.account(user_id))
         return GO_ON if judge(attempt, self._config).allowed else await self._conclude(attempt)
+
+    async def is_group(self, room_id: str) -> bool:
+        """Whether a room is a group."""
+        kind, _ = await self._database.run("groupreg_room", _look_at, room_id)
+        return kind is RoomKind.group
 
     def enforces(self, code: str) -> bool:
         """Whether what this code stands for is refused now, and not only counted."""

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synapse_groupreg.handlers import metrics
+from synapse_groupreg.handlers import labelling, metrics
+from synapse_groupreg.handlers.labelling import Labeller
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.identity import smallest_tier, tier
@@ -28,24 +29,27 @@ class Upkeep:
         self._config = config
         self._database = database
         self._homeserver = homeserver
+        self._labeller = Labeller(config, database, homeserver)
         self._after = ""
         self._surveyed = False
 
     async def often(self) -> None:
-        """Every few seconds: close groups whose successor took over."""
+        """Every few seconds: close groups whose successor took over, and label the successors."""
         now_ms = self._homeserver.now_ms()
-        if await self._database.run("groupreg_successors", close_replaced, now_ms):
+        if await self._database.run("groupreg_successors", _close_replaced, self._config, now_ms):
             await self._homeserver.poke()
+            await self._labeller.write_all()
         if not self._surveyed:
             await self._survey()
         self._note("often")
 
     async def seldom(self) -> None:
-        """Every few minutes: sizes that shrank or grew without us, promises that lapsed, news that everybody read."""
+        """Every few minutes: sizes that shrank or grew without us, promises that lapsed, news that all read, labels."""
         now_ms = self._homeserver.now_ms()
         if await self._database.run("groupreg_sizes", follow_sizes, self._config, now_ms):
             await self._homeserver.poke()
         await self._database.run("groupreg_tidy", _tidy, now_ms)
+        await self._labeller.write_all()
         self._note("seldom")
 
     def _note(self, round_: str) -> None:
@@ -57,10 +61,10 @@ class Upkeep:
         self._surveyed = not self._after
 
 
-def close_replaced(txn: Transaction, now_ms: int) -> bool:
-    """Mark groups whose upgrade is done; what was decided about them goes over to the successor."""
+def close_replaced(txn: Transaction, now_ms: int) -> dict[str, str]:
+    """Mark groups whose upgrade is done, and name their successors; what was decided about them goes over to these."""
     expected = quotas.expected_successors(txn, now_ms)
-    closed = set()
+    closed = {}
     for old, new in state.successors(txn, expected).items():
         row, made = rooms.get(txn, old), state.create(txn, new)
         if row is None or made is None or made.creator not in relatives(txn, row.founder):
@@ -78,9 +82,16 @@ def close_replaced(txn: Transaction, now_ms: int) -> bool:
             before={"successor": None},
             after={"successor": new},
         )
-        closed.add(("room", old))
+        closed[old] = new
     if closed:
-        changes.publish(txn, closed, now_ms)
+        changes.publish(txn, {("room", old) for old in closed}, now_ms)
+    return closed
+
+
+def _close_replaced(txn: Transaction, config: GroupRegConfig, now_ms: int) -> bool:
+    closed = close_replaced(txn, now_ms)
+    for old, new in closed.items():
+        labelling.carry_over(txn, old, rooms.get(txn, new), config, now_ms)
     return bool(closed)
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.errors import NotFound
+from synapse_groupreg.handlers import labelling
 from synapse_groupreg.handlers.act_blacklist import show
 from synapse_groupreg.handlers.act_staff import require_account
 from synapse_groupreg.policy.blacklist import matches, server_matches, server_of
 from synapse_groupreg.policy.measures import SubjectKind, fold
 from synapse_groupreg.policy.roles import managers
 from synapse_groupreg.policy.types import RoomKind
-from synapse_groupreg.storage import identity, measures, quotas, rooms, staff, state
+from synapse_groupreg.storage import identity, measures, people, quotas, rooms, staff, state
 from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
@@ -56,20 +57,22 @@ def room(txn: Transaction, room_id: str, config: GroupRegConfig, now_ms: int) ->
         message = f"This server is in no room {room_id}."
         raise NotFound(message)
     used = quotas.members(txn, room_id, now_ms, besides="", default=config.quotas.members_per_room)
-    levels = state.content(txn, room_id, "m.room.power_levels")
+    leading = managers(
+        state.content(txn, room_id, "m.room.power_levels"),
+        from_level=config.roles.manager_power_level,
+        founder=row.founder,
+        members=set(state.joined(txn, room_id)),
+        creators=made.creators,
+    )
     return {
         "room_id": room_id,
         "name": state.name(txn, room_id),
         "kind": row.kind.value,
         "room_version": made.room_version,
         "founder": row.founder,
-        "managers": managers(
-            levels,
-            from_level=config.roles.manager_power_level,
-            founder=row.founder,
-            members=set(state.joined(txn, room_id)),
-            creators=made.additional_creators,
-        ),
+        "managers": leading,
+        "names": people.names(txn, room_id, [row.founder, *leading]),
+        "labels": labelling.shown(labelling.current(txn, room_id)),
         "federated": made.federated,
         "encrypted": state.content(txn, room_id, "m.room.encryption") is not None,
         "predecessor": made.predecessor,

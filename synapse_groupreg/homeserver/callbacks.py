@@ -14,9 +14,12 @@ from synapse.module_api import NOT_SPAM
 from synapse.module_api.errors import SynapseError
 from synapse.spam_checker_api import RegistrationBehaviour
 
-from synapse_groupreg.homeserver import compat, guard
+from synapse_groupreg.handlers.gate import GO_ON
+from synapse_groupreg.homeserver import compat, guard, pen
+from synapse_groupreg.homeserver.founding import Founding
 from synapse_groupreg.policy.federation import FederationClosed
 from synapse_groupreg.policy.groups import FOUNDING, kind_at_founding
+from synapse_groupreg.policy.labels import CINNY_TAGS, LABELS
 from synapse_groupreg.policy.types import RoomKind
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ class Callbacks:
         self._config = config
         self._gate = gate
         self._replies = replies
+        self._founding = Founding(api, config, gate)
 
     def register(self) -> None:
         """Hand the callbacks to Synapse."""
@@ -75,16 +79,17 @@ class Callbacks:
         """Judge an event that somebody sends, and joins that another server hands in."""
         if not self._api.is_mine(event.sender):
             return await self._remote_event(event)
-        if event.type.startswith(OURS):
-            return await self._replies.refuse("reserved-state", event.sender, type=event.type)
+        target = compat.redacted_event(event) if event.type == "m.room.redaction" else None
 
         async def retracts_own() -> bool:
-            target = compat.redacted_event(event) if event.type == "m.room.redaction" else None
             return target is not None and await compat.sent(self._api, target, by=event.sender, room_id=event.room_id)
 
-        verdict = await self._replies.give(
-            "send", event.sender, lambda: self._gate.send(event.sender, event.room_id, retracts_own=retracts_own)
-        )
+        async def judged() -> Answer:
+            touched = event.type if target is None else await compat.type_of(self._api, target, event.room_id)
+            await self._keep_reserved(touched, event.sender, event.room_id)
+            return await self._gate.send(event.sender, event.room_id, retracts_own=retracts_own)
+
+        verdict = await self._replies.give("send", event.sender, judged)
         if verdict == NOT_SPAM and event.type == "m.room.tombstone" and event.is_state():
             return await self._replies.give(
                 "manage", event.sender, lambda: self._gate.entomb(event.sender, event.room_id)
@@ -112,10 +117,7 @@ class Callbacks:
         self, user_id: str, room_id: str, event_type: str, state_key: str, content: dict[str, Any]
     ) -> Verdict:
         """Judge what a client puts into the state by hand; Synapse drops a returned body here, so it is raised."""
-        if event_type.startswith(OURS):
-            body = await self._replies.refuse("reserved-state", user_id, type=event_type)
-            assert isinstance(body, tuple)
-            raise SynapseError(403, body[1]["error"], body[0], additional_fields=body[1])
+        await self._replies.insist("manage", user_id, lambda: self._keep_reserved(event_type, user_id, room_id))
         if event_type != "m.room.member":
             return NOT_SPAM  # check_event_for_spam follows
         membership = content.get("membership")
@@ -166,18 +168,19 @@ class Callbacks:
         """Shape a room before anything of it is written: mark what it is founded as, close it to other servers."""
         user_id = requester.user.to_string()
         content = body.get("creation_content", {})
-        reserved = _reserved(body)
-        if reserved is not None:
-            refusal = await self._replies.refuse("reserved-state", user_id, type=reserved)
-            assert isinstance(refusal, tuple)
-            raise SynapseError(403, refusal[1]["error"], refusal[0], additional_fields=refusal[1])
+        kind = kind_at_founding(body)
+        overwritten = LABELS if kind is RoomKind.group and self._founding.labels else None
+        reserved = _reserved_keys(body) - {overwritten}
+        if reserved:
+            await self._refuse_reserved(user_id, min(reserved))
         if not isinstance(content, dict):
             raise SynapseError(400, "creation_content must be an object", "M_BAD_JSON")
-        kind = kind_at_founding(body)
         shaped = {**content, FOUNDING: {"id": secrets.token_hex(16), "kind": kind.value}}
         if self._closes(kind, body):
             shaped["m.federate"] = False
         body["creation_content"] = shaped
+        if kind is RoomKind.group:
+            self._founding.shape(user_id, body)
 
     async def user_may_create_room(self, user_id: str, body: dict[str, Any]) -> Verdict:
         """Judge the founding or the upgrade of a room; the last gate before anything of it is written."""
@@ -202,7 +205,9 @@ class Callbacks:
         if not isinstance(old_room, str):
             message = "a room is being made neither by createRoom nor by an upgrade"
             raise TypeError(message)
-        return await self._gate.upgrade(user_id, old_room)
+        named = content.get("additional_creators")
+        others = set(named) - {user_id} if isinstance(named, list | tuple) else set()
+        return await self._gate.upgrade(user_id, old_room, further_creators=bool(others))
 
     async def user_may_create_room_alias(self, user_id: str, _alias: RoomAlias) -> Verdict:
         """Judge a new alias; of which room, Synapse doesn't say."""
@@ -217,6 +222,22 @@ class Callbacks:
         if self._config.federation == "open" or not self._gate.enforces(FederationClosed.code):
             return False
         return kind is not RoomKind.direct or all(self._api.is_mine(one) for one in _strings(body.get("invite")))
+
+    # What only the module writes.
+
+    async def _keep_reserved(self, event_type: str, user_id: str, room_id: str) -> Answer:
+        if event_type == CINNY_TAGS:
+            reserved = self._founding.labels and await self._gate.is_group(room_id)
+        else:
+            reserved = event_type.startswith(OURS)
+        if reserved and not pen.writing():
+            await self._refuse_reserved(user_id, event_type)
+        return GO_ON
+
+    async def _refuse_reserved(self, user_id: str, event_type: str) -> None:
+        refusal = await self._replies.refuse("reserved-state", user_id, type=event_type)
+        assert isinstance(refusal, tuple)
+        raise SynapseError(403, refusal[1]["error"], refusal[0], additional_fields=refusal[1])
 
     # Accounts.
 
@@ -293,10 +314,10 @@ def _strings(value: object) -> list[str]:
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
-def _reserved(body: dict[str, Any]) -> str | None:
-    """The first key or event type in a createRoom that only this module may write."""
+def _reserved_keys(body: dict[str, Any]) -> set[str]:
+    """The keys and event types in a createRoom that only this module may write."""
     content = body.get("creation_content")
     keys = list(content) if isinstance(content, dict) else []
     states = body.get("initial_state")
     types = [one.get("type") for one in states if isinstance(one, dict)] if isinstance(states, list) else []
-    return next((one for one in (*keys, *types) if isinstance(one, str) and one.startswith(OURS)), None)
+    return {one for one in (*keys, *types) if isinstance(one, str) and one.startswith(OURS)}

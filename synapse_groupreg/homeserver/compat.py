@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import attrs
 from synapse.api.constants import UserTypes
+from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 from synapse.logging import context as logging_context
 from synapse.module_api import ModuleApi, cached
 from synapse.storage.database import LoggingTransaction, make_conn
@@ -24,6 +25,7 @@ from synapse.storage.engines._base import IsolationLevel
 from synapse.types import create_requester
 
 from synapse_groupreg.errors import CannotStart
+from synapse_groupreg.policy.founding import Making
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,6 +87,8 @@ def self_test(api: ModuleApi) -> None:
         "events by id": lambda: api._store.get_event,
         "registration of bots": lambda: api._hs.get_registration_handler().register_with_store,
         "unencrypted rooms": lambda: api._hs.get_room_creation_handler().create_room,
+        "the default room version": lambda: api._hs.config.server.default_room_version.msc4289_creator_power_enabled,
+        "the server's power levels": lambda: api._hs.config.room.default_power_level_content_override,
         "the account of server notices": lambda: api._hs.config.servernotices.server_notices_mxid,
         "the operator's contact": lambda: api._hs.config.server.admin_contact,
         "the signing key's path": lambda: api._hs.config.config_files,
@@ -126,6 +130,24 @@ def current_request() -> Request | None:
     if request is None:
         return None
     return Request(method=request.method, path=request.url.partition("?")[0], requester=request.requester)
+
+
+def making(api: ModuleApi, user_id: str, body: dict[str, Any]) -> Making:
+    """What Synapse knows of the room that a createRoom is about to make; an unknown version it refuses itself."""
+    config = api._hs.config
+    asked = body.get("room_version", config.server.default_room_version.identifier)
+    version = KNOWN_ROOM_VERSIONS.get(asked) if isinstance(asked, str) else None
+    return Making(
+        founder=user_id,
+        creators_above=version is not None and version.msc4289_creator_power_enabled,
+        server_levels=config.room.default_power_level_content_override or {},
+    )
+
+
+async def type_of(api: ModuleApi, event_id: str, room_id: str) -> str:
+    """The type of an event in a room; empty if it isn't known here."""
+    event = await api._store.get_event(event_id, allow_none=True)
+    return event.type if event is not None and event.room_id == room_id else ""
 
 
 async def sent(api: ModuleApi, event_id: str, *, by: str, room_id: str) -> bool:

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from synapse_groupreg.homeserver import compat
+from synapse_groupreg.homeserver import compat, pen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -75,6 +75,10 @@ class SynapseHomeserver:
         await self._api.create_and_send_event_into_room(
             {"type": "m.room.message", "room_id": room_id, "sender": user_id, "content": content}
         )
+
+    async def write_state(self, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any]) -> None:
+        """See `handlers.Homeserver`."""
+        await pen.write_state(self._api, room_id, sender=sender, event_type=event_type, content=content)
 
     async def wait(self, deferred: Deferred[None]) -> None:
         """See `handlers.Homeserver`."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from synapse_groupreg.policy import blacklist, federation, groups, identity, quotas
+from synapse_groupreg.policy import blacklist, federation, groups, identity, quotas, roles
 from synapse_groupreg.policy.types import Attempt, Found, Invite, Join, LogIn, Manage, Send, Verdict, Violation
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ FOUND: tuple[Rule, ...] = (
     blacklist.invitee,  # 11.3
     groups.not_replaced,  # 8.1
     federation.guests_are_local,  # 8.1
+    roles.one_founder,  # 8.6
     identity.to_found,  # 6.2, 8.4
     quotas.members_per_room,  # 8.1
     quotas.rooms_founded,  # 8.1

@@ -43,6 +43,7 @@ class Right(enum.StrEnum):
     limit_account = "limit accounts"
     read_rooms = "read rooms"
     cap_room = "cap rooms"
+    label_room = "label groups of one's own"
     read_blacklist = "read the blacklist"
     blacklist = "change the blacklist"
     read_staff = "read staff"
@@ -68,6 +69,7 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.limit_account: _RUN,
     Right.read_rooms: _WATCH,
     Right.cap_room: _RUN,
+    Right.label_room: _ALL,  # every account may, see EVERYBODY; in groups that it founded
     Right.read_blacklist: _WATCH,
     Right.blacklist: _DECIDE,
     Right.read_staff: _ALL,
@@ -77,7 +79,7 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.read_notices: _WATCH,
 }
 """Which roles have a right. A server admin has every right."""
-EVERYBODY = frozenset({Right.read_policy})
+EVERYBODY = frozenset({Right.read_policy, Right.label_room})
 """Rights of every account of this server."""
 
 
@@ -152,6 +154,15 @@ class CapRoom(Action):
     right: ClassVar[Right] = Right.cap_room
     room_id: str
     members: int | None
+
+
+@attrs.frozen(kw_only=True)
+class LabelRoom(Action):
+    """Name the roles in the state of a group, as its founder."""
+
+    name: ClassVar[str] = "label"
+    right: ClassVar[Right] = Right.label_room
+    room_id: str
 
 
 @attrs.frozen(kw_only=True)

@@ -116,6 +116,8 @@ class Found:
     """Whether it is a direct chat with a member of staff."""
     replaces: Room | None = None
     """The room that it upgrades."""
+    further_creators: bool = False
+    """Whether an upgrade names others as creators of the successor."""
     members: Use | None = None
     founded: Use | None = None
     joined: Use | None = None

@@ -41,6 +41,22 @@ def has_threepid(txn: Transaction, user_id: str) -> bool:
     return txn.fetchone() is not None
 
 
+def names(txn: Transaction, room_id: str, user_ids: Iterable[str]) -> dict[str, str]:
+    """The names that people chose, for those who have one: in a room, else in general."""
+    wanted = list(user_ids)
+    sql = "SELECT full_user_id, displayname FROM profiles WHERE full_user_id IN ({}) AND displayname <> ''"
+    found = {str(row[0]): str(row[1]) for row in select_in(txn, sql, wanted)}
+    sql = (
+        "SELECT c.state_key, j.json FROM current_state_events c JOIN event_json j ON j.event_id = c.event_id"
+        " WHERE c.state_key IN ({}) AND c.room_id = ? AND c.type = 'm.room.member' AND c.membership = 'join'"
+    )
+    for user_id, event in select_in(txn, sql, wanted, room_id):
+        here = json.loads(event)["content"].get("displayname")
+        if isinstance(here, str) and here:
+            found[str(user_id)] = here
+    return found
+
+
 def language(txn: Transaction, user_id: str) -> str | None:
     """The language of an account: its own setting, else that of the newest client that asked for notifications."""
     txn.execute("SELECT content FROM account_data WHERE user_id = ? AND account_data_type = ?", (user_id, SETTINGS))

@@ -40,6 +40,13 @@ class Create:
     founded_as: RoomKind | None
     additional_creators: tuple[str, ...]
     """Who else stands above all power levels, since room version 12."""
+    creators_above: bool
+    """Whether creators stand above all power levels."""
+
+    @property
+    def creators(self) -> tuple[str, ...]:
+        """Who stands above all power levels."""
+        return (self.creator, *self.additional_creators) if self.creators_above else ()
 
 
 def content(txn: Transaction, room_id: str, event_type: str, state_key: str = "") -> dict[str, Any] | None:
@@ -221,6 +228,7 @@ def _create(event: dict[str, Any]) -> Create:
     founding = marked if isinstance(marked, dict) else {}
     kind = founding.get("kind")
     founding_id = founding.get("id")
+    above = isinstance(version, str) and version.isdigit() and int(version) >= _CREATORS_ABOVE_ALL
     return Create(
         creator=event["sender"],
         room_version=version if isinstance(version, str) else "1",
@@ -229,11 +237,11 @@ def _create(event: dict[str, Any]) -> Create:
         predecessor=before if isinstance(before, str) else None,
         founding_id=founding_id if isinstance(founding_id, str) else None,
         founded_as=RoomKind(kind) if kind in list(RoomKind) else None,
-        additional_creators=_additional_creators(said, version),
+        additional_creators=_additional_creators(said) if above else (),
+        creators_above=above,
     )
 
 
-def _additional_creators(said: dict[str, Any], version: object) -> tuple[str, ...]:
+def _additional_creators(said: dict[str, Any]) -> tuple[str, ...]:
     named = said.get("additional_creators")
-    knows_them = isinstance(version, str) and version.isdigit() and int(version) >= _CREATORS_ABOVE_ALL
-    return tuple(one for one in named if isinstance(one, str)) if knows_them and isinstance(named, list) else ()
+    return tuple(one for one in named if isinstance(one, str)) if isinstance(named, list) else ()

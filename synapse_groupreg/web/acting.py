@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.errors import NotFound
+from synapse_groupreg.handlers.labelling import Labeller
 from synapse_groupreg.policy import actions
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Acting:
     def __init__(self, services: Services) -> None:
         self._actions = services.actions
         self._digest = services.digest
+        self._labeller = Labeller(services.config, services.database, services.homeserver)
 
     async def mode(self, call: Call) -> Answer:
         """PUT mode."""
@@ -58,6 +60,14 @@ class Acting:
         """PUT rooms/{room_id}/quotas."""
         action = actions.CapRoom(room_id=call.path["room_id"], members=call.body.members, reason=call.body.reason)
         return await self._do(call, action)
+
+    async def label(self, call: Call) -> Answer:
+        """PUT rooms/{room_id}/labels."""
+        room_id = call.path["room_id"]
+        answer = await self._do(call, actions.LabelRoom(room_id=room_id, reason=call.body.reason))
+        if not answer["dry_run"]:
+            await self._labeller.finish(room_id, call.staff.user_id)
+        return answer
 
     async def blacklist(self, call: Call) -> Answer:
         """POST blacklist."""

@@ -105,6 +105,15 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
             summary="A cap of the group's own",
         ),
         Endpoint(
+            method="PUT",
+            path="rooms/{room_id}/labels",
+            right=Right.label_room,
+            handle=act.label,
+            query=bodies.ActQuery,
+            body=bodies.Why,
+            summary="Name the roles in a group that one founded, in one's own name",
+        ),
+        Endpoint(
             method="GET",
             path="blacklist",
             right=Right.read_blacklist,

@@ -33,7 +33,17 @@ class Reading:
         config = self._services.config
         shown = config.model_dump(
             mode="json",
-            include={"dry_run", "federation", "preset", "quotas", "roles", "exempt", "on_error", "membership_guard"},
+            include={
+                "dry_run",
+                "federation",
+                "preset",
+                "quotas",
+                "roles",
+                "labels",
+                "exempt",
+                "on_error",
+                "membership_guard",
+            },
         )
         return {
             "mode": self._services.snapshot.mode,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from synapse_groupreg.config import LabelsConfig
 from synapse_groupreg.errors import Conflict, NotFound, NotPermitted
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.actions import Action, Staff, StaffRole
@@ -49,6 +50,13 @@ def a_lift(stage: Stage) -> Action:
     return actions.Lift(measure_id=stage.act(actions.Blacklist(entity=BOB, **ENTRY)).id or 0, reason="appeal")
 
 
+def a_label(stage: Stage) -> Action:
+    stage.config = stage.config.model_copy(update={"labels": LabelsConfig(enabled=True)})
+    room_id = stage.do(seed.make_room, ADMIN, kind=RoomKind.group)
+    stage.do(seed.set_state, room_id, ADMIN, "m.room.power_levels", {"users": {ADMIN: 100}})
+    return actions.LabelRoom(room_id=room_id, reason="asked for")
+
+
 MAKE: dict[type[Action], Callable[[Stage], Action]] = {
     actions.Verify: lambda _: actions.Verify(
         user_id=ALICE, assurance=Assurance.real_name, provider="operator", digest="d", reason="desk 3"
@@ -60,6 +68,7 @@ MAKE: dict[type[Action], Callable[[Stage], Action]] = {
     actions.CommitImport: an_import,
     actions.LimitAccount: lambda _: actions.LimitAccount(user_id=ALICE, limits={"rooms_founded": 3}, reason="school"),
     actions.CapRoom: lambda stage: actions.CapRoom(room_id=one_room(stage), members=7, reason="small"),
+    actions.LabelRoom: a_label,
     actions.Blacklist: lambda _: actions.Blacklist(entity=BOB, **ENTRY),
     actions.Lift: a_lift,
     actions.Grant: lambda _: actions.Grant(user_id=ALICE, roles=frozenset({StaffRole.reviewer}), reason="new"),
@@ -71,6 +80,7 @@ PERMITTED = {
     actions.CommitImport: {"identity_officer", "admin"},
     actions.LimitAccount: {"operator", "admin"},
     actions.CapRoom: {"operator", "admin"},
+    actions.LabelRoom: {"admin"},  # who founded the room of this test
     actions.Blacklist: {"reviewer", "admin"},
     actions.Lift: {"reviewer", "admin"},
     actions.Grant: {"admin"},
@@ -90,6 +100,7 @@ EXPECTED: dict[type[Action], tuple[str, Any, Any]] = {
     actions.CommitImport: (f"import {IMPORT}", None, {"accounts": 2, "linked": 1, "unchanged": 0}),
     actions.LimitAccount: (ALICE, {"rooms_founded": None}, {"rooms_founded": 3}),
     actions.CapRoom: ("!", {"members": None}, {"members": 7}),
+    actions.LabelRoom: ("!", {"labels": None}, {"labels": {"0": "Member", "50": "Manager", "100": "Founder"}}),
     actions.Grant: (ALICE, {"roles": []}, {"roles": ["reviewer"]}),
     actions.SetMode: ("mode", {"mode": "enforce"}, {"mode": "dry"}),
 }
@@ -204,7 +215,7 @@ def test_an_act_whose_news_can_not_be_published_does_not_happen(
         raise OSError
 
     monkeypatch.setattr(changes, "publish", broken)
-    if kind in (actions.LimitAccount, actions.CapRoom):  # read from the database each time
+    if kind in (actions.LimitAccount, actions.CapRoom, actions.LabelRoom):  # read from the database each time
         assert stage.act(action).changed
         return
     with pytest.raises(OSError):  # noqa: PT011 - ours, from above

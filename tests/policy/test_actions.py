@@ -21,6 +21,7 @@ MATRIX = {
     Right.limit_account: "no      yes      no       no       no        yes",
     Right.read_rooms: "no      yes      yes      no       yes       yes",
     Right.cap_room: "no      yes      no       no       no        yes",
+    Right.label_room: "yes     yes      yes      yes      yes       yes",
     Right.read_blacklist: "no      yes      yes      no       yes       yes",
     Right.blacklist: "no      no       yes      no       no        yes",
     Right.read_staff: "no      yes      yes      yes      yes       yes",

@@ -45,6 +45,7 @@ FACTS: dict[str, list[dict[str, object]]] = {
     "server-blacklisted": MEASURE_FACTS,
     "room-replaced": [{}],
     "federation-closed": [{}],
+    "further-creators": [{}],
     "unavailable": [{}],
     "reserved-state": [{"type": "org.groupreg.labels"}],
 }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.database import TestDatabase
 
 WHO = ("other", "own", "operator", "reviewer", "identity_officer", "inspector", "admin")
-"""Somebody, the account that the address names, and the staff."""
+"""Somebody, the account that the address names or that founded the room, and the staff."""
 #                                     other own  oper rev  iden insp admin
 MATRIX = """
 GET    policy                       | yes   yes  yes  yes  yes  yes  yes
@@ -31,6 +31,7 @@ PUT    accounts/{user_id}/quotas    | no    no   yes  no   no   no   yes
 GET    rooms                        | no    no   yes  yes  no   yes  yes
 GET    rooms/{room_id}              | no    no   yes  yes  no   yes  yes
 PUT    rooms/{room_id}/quotas       | no    no   yes  no   no   no   yes
+PUT    rooms/{room_id}/labels       | no    yes  no   no   no   no   no
 GET    blacklist                    | no    no   yes  yes  no   yes  yes
 POST   blacklist                    | no    no   no   yes  no   no   yes
 DELETE blacklist/{measure_id}       | no    no   no   yes  no   no   yes

@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Writes state that only the module may write, in the name of the person who asked for it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from synapse.module_api.errors import SynapseError
+
+from synapse_groupreg.errors import NotPermitted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from synapse.module_api import ModuleApi
+
+# Our own callback judges such an event like any other, in the same context; a client's request has one of its own.
+_WRITING: ContextVar[bool] = ContextVar("groupreg_writing", default=False)
+_SERVER_FAILED = 500
+
+
+def writing() -> bool:
+    """Whether the event that is being judged is written by the module."""
+    return _WRITING.get()
+
+
+async def write_state(
+    api: ModuleApi, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any]
+) -> None:
+    """Write state with an empty key. Raises NotPermitted, with Synapse's or our own sentence, if it is refused."""
+    event = {"type": event_type, "room_id": room_id, "sender": sender, "state_key": "", "content": dict(content)}
+    token = _WRITING.set(True)
+    try:
+        await api.create_and_send_event_into_room(event)
+    except SynapseError as error:
+        if error.code >= _SERVER_FAILED:
+            raise
+        raise NotPermitted(error.msg) from None
+    finally:
+        _WRITING.reset(token)

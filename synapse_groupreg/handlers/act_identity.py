@@ -11,7 +11,7 @@ from synapse_groupreg.handlers.act_staff import require_account
 from synapse_groupreg.handlers.change import Change, Facts, Setting
 from synapse_groupreg.handlers.snapshot import touched_accounts
 from synapse_groupreg.policy.measures import SubjectKind
-from synapse_groupreg.storage import changes, identity, imports, measures
+from synapse_groupreg.storage import changes, identity, imports, measures, quotas
 from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def verify(txn: Transaction, setting: Setting, action: Verify) -> Change:
         person = identity.person_by_digest(txn, action.digest, setting.new_id())
         _keep_measures(txn, setting, action.user_id, person)
         identity.link(txn, action.user_id, person)
+        quotas.carry_limits(txn, action.user_id, person)
     after = _facts(txn, action.user_id)
     if before["person"] and identity.person_of(txn, action.user_id) != person_before:
         after["person"] = "another"
@@ -64,6 +65,7 @@ def commit_import(txn: Transaction, setting: Setting, action: CommitImport) -> C
     for user_id, person in imports.new_persons(txn, action.import_id):
         _keep_measures(txn, setting, user_id, person)
     touched = _touched_by_import(txn, users)
+    imports.journal(txn, action.import_id, setting.staff.user_id, action.reason, setting.now_ms)
     tally = imports.commit(txn, action.import_id, setting.now_ms)
     figures = {"accounts": tally.accounts, "linked": tally.linked, "unchanged": tally.unchanged}
     changed = bool(tally.accounts or tally.linked)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PROVIDER = "import"
 """The provider of identities that came from a file."""
 _STALE_MS = 86_400_000
+_NAMES = " ".join(f"WHEN {level.value} THEN '{level.name}'" for level in Assurance)
+_PERSON = '"person": "known"'
 
 
 @attrs.frozen(kw_only=True)
@@ -103,6 +105,29 @@ def new_persons(txn: Transaction, import_id: str) -> list[tuple[str, str | None]
     return [(str(row[0]), row[1]) for row in txn.fetchall()]
 
 
+def _shown(column: str) -> str:
+    """SQL for the beginning of a JSON object that names an assurance."""
+    return f"""'{{"assurance": "' || CASE {column} {_NAMES} END || '"'"""
+
+
+def journal(txn: Transaction, import_id: str, author: str, reason: str | None, now_ms: int) -> None:
+    """Write a line for each account that the commit will change: who was verified is an act on a person."""
+    txn.execute(
+        "INSERT INTO groupreg_acts (ts_ms, author, action, subject, reason, before, after)"
+        " SELECT ?, ?, 'import', i.user_id, ?,"
+        f" CASE WHEN o.assurance IS NULL THEN NULL ELSE {_shown('o.assurance')} || '}}' END,"
+        f" {_shown('i.assurance')} || CASE WHEN i.digest IS NULL THEN '}}' ELSE ', {_PERSON}}}' END"
+        " FROM groupreg_import_rows i"
+        " LEFT JOIN groupreg_identities o ON o.user_id = i.user_id AND o.provider = ?"
+        " LEFT JOIN groupreg_person_accounts a ON a.user_id = i.user_id"
+        " LEFT JOIN groupreg_persons p ON p.digest = i.digest"
+        " WHERE i.import_id = ? AND (o.assurance IS NULL OR o.assurance <> i.assurance OR (i.digest IS NOT NULL"
+        "  AND (a.person_id IS NULL OR p.person_id IS NULL OR a.person_id <> p.person_id)))"
+        " ORDER BY i.line",
+        (now_ms, author, reason, PROVIDER, import_id),
+    )
+
+
 def commit(txn: Transaction, import_id: str, now_ms: int) -> Tally:
     """Record everything that is staged."""
     total = size(txn, import_id)
@@ -120,6 +145,14 @@ def commit(txn: Transaction, import_id: str, now_ms: int) -> Tally:
         (import_id,),
     )
     linked = txn.rowcount
+    txn.execute(
+        "INSERT INTO groupreg_limits (subject, quota, value)"
+        " SELECT 'person:' || a.person_id, l.quota, min(l.value) FROM groupreg_import_rows i"
+        " JOIN groupreg_person_accounts a ON a.user_id = i.user_id"
+        " JOIN groupreg_limits l ON l.subject = 'account:' || i.user_id WHERE i.import_id = ?"
+        " GROUP BY a.person_id, l.quota ON CONFLICT (subject, quota) DO NOTHING",
+        (import_id,),
+    )
     txn.execute(
         "INSERT INTO groupreg_identities (user_id, provider, assurance, since_ms)"
         " SELECT user_id, ?, assurance, ? FROM groupreg_import_rows WHERE import_id = ?"

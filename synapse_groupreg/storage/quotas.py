@@ -78,6 +78,15 @@ def set_override(txn: Transaction, subject: str, quota: str, value: int | None) 
         txn.execute("INSERT INTO groupreg_limits (subject, quota, value) VALUES (?, ?, ?)", (subject, quota, value))
 
 
+def carry_limits(txn: Transaction, user_id: str, person_id: str) -> None:
+    """Keep the limits that an account was given when it is linked to a person who has none of their own."""
+    txn.execute(
+        "INSERT INTO groupreg_limits (subject, quota, value)"
+        " SELECT ?, quota, value FROM groupreg_limits WHERE subject = ? ON CONFLICT (subject, quota) DO NOTHING",
+        (f"person:{person_id}", f"account:{user_id}"),
+    )
+
+
 def reserve(txn: Transaction, subject: str, quota: str, holder: str, expires_ms: int) -> None:
     """Promise a place."""
     txn.execute(

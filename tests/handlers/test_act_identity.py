@@ -11,7 +11,7 @@ import pytest
 from synapse_groupreg.errors import Conflict
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.assurance import Assurance
-from synapse_groupreg.storage import identity
+from synapse_groupreg.storage import identity, quotas
 from tests.handlers.stage import ALICE, BOB, CAROL, NOW, Stage
 from tests.handlers.test_actions import IMPORT, stage_import
 
@@ -164,3 +164,26 @@ def test_a_file_counts_what_it_does(stage: Stage) -> None:
         "real_name",
         "contact",
     ]
+
+
+def test_an_import_has_a_line_for_each_account_that_it_changed(stage: Stage) -> None:
+    verify(stage, BOB, provider="import")
+    people = ((ALICE, Assurance.contact, "d"), (BOB, Assurance.real_name, None), (CAROL, Assurance.in_person, None))
+    stage_import(stage, *people)
+    stage.act(actions.CommitImport(import_id=IMPORT, reason="members"))
+    lines = {act.subject: (act.before, act.after, act.reason) for act in stage.journal() if act.action == "import"}
+    assert lines[ALICE] == (None, {"assurance": "contact", "person": "known"}, "members")
+    assert lines[CAROL] == (None, {"assurance": "in_person"}, "members")
+    assert BOB not in lines  # nothing changed
+
+
+def test_limits_of_an_account_go_with_it_to_its_person(stage: Stage) -> None:
+    stage.act(actions.LimitAccount(user_id=ALICE, limits={"rooms_founded": 3}))
+    stage.act(actions.LimitAccount(user_id=BOB, limits={"rooms_founded": 5}))
+    verify(stage, ALICE, "d")
+    verify(stage, BOB, "d")
+    stage_import(stage, (CAROL, Assurance.contact, "d"))
+    stage.act(actions.CommitImport(import_id=IMPORT))
+    subject, accounts = stage.do(quotas.subject_of, CAROL)
+    assert accounts == [ALICE, BOB, CAROL]
+    assert stage.do(quotas.override, subject, quotas.FOUNDED) == 3

@@ -11,7 +11,7 @@ import pytest
 
 from synapse_groupreg.rig import Homeserver
 
-from .client import Person, Staff, refused
+from .client import Person, Staff, poll, refused
 
 CONFIG = {"mode": "enforce", "federation": "closed", "quotas": {"members_per_room": 2, "rooms_founded": 3}}
 
@@ -44,6 +44,7 @@ class Used:
         self.staff.limit(self.strict.user_id, rooms_founded=0).good()
         self.entry = self.staff.bar(self.barred.user_id, scope="account").good()["id"]
         self.staff.bar(self.closed).good()
+        self.told: set[str] = set()
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,9 @@ def used(start_homeserver: Callable[..., Homeserver]) -> Used:
     refused(used.barred.send(used.group), "account-blacklisted")
     refused(used.strict.found(), "too-many-founded")
     refused(used.founder.send(used.closed), "room-blacklisted")
+    # The one whose founding was refused is told so in a direct room.
+    poll(lambda: used.staff.groupreg("GET", "notices", account=used.strict.user_id, state="sent").good()["notices"])
+    used.told = used.strict.joined_rooms()
     without_module(server)
     return used
 
@@ -63,6 +67,13 @@ def test_every_room_goes_on(used: Used) -> None:
         used.founder.send(room).good()
     used.member.send(used.direct).good()
     assert used.founder.state(used.group, "m.room.name").good() == {"name": "Chess"}
+
+
+def test_the_room_with_the_notices_is_a_room_like_others(used: Used) -> None:
+    [room] = used.told
+    assert "m.room.message" in str(used.strict.messages(room).good())
+    used.strict.send(room).good()
+    used.strict.leave(room).good()
 
 
 def test_who_was_refused_is_let_in(used: Used) -> None:

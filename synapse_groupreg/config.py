@@ -199,6 +199,8 @@ class GroupRegConfig(_Section):
     """Roles in groups."""
     labels: LabelsConfig = LabelsConfig()
     """Words for the roles."""
+    second_staff: Literal["required", "none"] = "required"
+    """Whether an act that bars more than 20 accounts of this server waits for a second member of staff."""
     exempt: tuple[UserGlob, ...] = ()
     """Accounts that quotas and identity rules don't bind, such as bridges and bots; * and ? are wildcards."""
     texts: TextsConfig = TextsConfig()

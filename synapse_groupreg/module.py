@@ -18,6 +18,7 @@ from synapse_groupreg.errors import BadConfig, CannotStart
 from synapse_groupreg.handlers import metrics, start, upkeep
 from synapse_groupreg.handlers.actions import Actions
 from synapse_groupreg.handlers.change import Setting
+from synapse_groupreg.handlers.following import Following
 from synapse_groupreg.handlers.gate import Gate
 from synapse_groupreg.handlers.journal import RefusalJournal
 from synapse_groupreg.handlers.notices import Notices
@@ -132,6 +133,7 @@ class GroupRegModule:
             actions=Actions(self._database, homeserver, self._setting),
             digest=self._key.digest,
             about=self._about,
+            setting=self._setting,
         )
         site = Site(
             self._api,
@@ -152,6 +154,9 @@ class GroupRegModule:
             work = upkeep.Upkeep(self._config, self._database, self._homeserver)
             every(work.often, _UPKEEP_OFTEN_MS, desc="groupreg_upkeep_often")
             every(work.seldom, _UPKEEP_SELDOM_MS, desc="groupreg_upkeep_seldom")
+            lists = Following(self._database, self._homeserver, self._setting)
+            every(lists.every_second, _POLL_MS, desc="groupreg_lists")
+            every(lists.catch_up, _UPKEEP_SELDOM_MS, desc="groupreg_lists_all")
             self._send_notices()
 
     def _send_notices(self) -> None:

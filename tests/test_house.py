@@ -28,6 +28,7 @@ from synapse_groupreg.storage.database import migrations
 from synapse_groupreg.web.acting import Acting
 from synapse_groupreg.web.api import endpoints
 from synapse_groupreg.web.importing import Importing
+from synapse_groupreg.web.listing import Listing
 from synapse_groupreg.web.reading import Reading
 from synapse_groupreg.web.rules import render_rules
 from synapse_groupreg.web.services import Services
@@ -206,7 +207,7 @@ ACTIONS = sorted(subclasses(Action), key=lambda kind: kind.__name__)
 
 
 def table() -> tuple[Endpoint, ...]:
-    names = ("config", "database", "homeserver", "snapshot", "actions", "digest", "about")
+    names = ("config", "database", "homeserver", "snapshot", "actions", "digest", "about", "setting")
     nothing: dict[str, Any] = dict.fromkeys(names)
     return endpoints(Services(**{**nothing, "database": SimpleNamespace(run=None)}))
 
@@ -242,7 +243,7 @@ def test_every_action_is_carried_out() -> None:
 def test_every_action_is_reachable_by_rest_under_its_right(action: type[Action]) -> None:
     makers = {
         function.__qualname__
-        for surface in (Acting, Importing)
+        for surface in (Acting, Importing, Listing)
         for _, function in inspect.getmembers(surface, inspect.isfunction)
         if re.search(rf"actions\.{action.__name__}\(", inspect.getsource(function))
     }
@@ -254,7 +255,7 @@ def test_every_handler_has_its_endpoint() -> None:
     served = {endpoint.handle.__func__ for endpoint in table()}
     written = {
         function
-        for surface in (Reading, Acting, Importing)
+        for surface in (Reading, Acting, Importing, Listing)
         for name, function in inspect.getmembers(surface, inspect.iscoroutinefunction)
         if not name.startswith("_")
     }

@@ -39,6 +39,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "account": "account:account",
         "room": "room:room",
         "blacklist": "blacklist:blacklist",
+        "proposal": "proposal:proposal",
         "staff": "staff:staff",
     },
 }

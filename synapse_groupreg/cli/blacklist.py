@@ -14,6 +14,7 @@ from synapse_groupreg.cli.failures import NotFound
 from synapse_groupreg.cli.journal import say_rest
 from synapse_groupreg.cli.measures import show_measures
 from synapse_groupreg.cli.options import Cli, act_command, limit_option, server_command
+from synapse_groupreg.cli.policy_lists import export, follow, followed, import_, unfollow
 from synapse_groupreg.cli.times import EXAMPLES, moment, now_ms
 
 if TYPE_CHECKING:
@@ -29,13 +30,19 @@ def blacklist() -> None:
     """Bar accounts, rooms and servers, and lift it again."""
 
 
+for command in (import_, export, follow, unfollow, followed):
+    blacklist.add_command(command)
+
+
 @blacklist.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also entries that ended or were lifted.")
+@click.option("--subject", metavar="ENTITY", help="Only entries on this account, room, server or glob.")
 @limit_option
 @server_command
-def list_(cli: Cli, limit: int, *, everything: bool) -> None:
+def list_(cli: Cli, limit: int, subject: str | None, *, everything: bool) -> None:
     """List the entries in force."""
-    answer = cli.client().listing("blacklist", "blacklist", limit=limit, all="true" if everything else None)
+    every = "true" if everything else None
+    answer = cli.client().listing("blacklist", "blacklist", limit=limit, all=every, subject=subject)
     if cli.as_json:
         cli.out.data(answer)
         return
@@ -59,8 +66,8 @@ def list_(cli: Cli, limit: int, *, everything: bool) -> None:
 def add(cli: Cli, entity: str, *, dry_run: bool, **fields: Any) -> None:
     """Bar an account, a room or a server.
 
-    ENTITY is '@user:example.org', '!room:example.org', 'example.org' or '*.example.org'; put it in quotes. Adding the
-    same entity again changes its open entry.
+    ENTITY is '@user:example.org', '@spam*:example.org', '!room:example.org', 'example.org' or '*.example.org'; put it
+    in quotes. Adding the same entity again changes its open entry.
     """
     client = cli.client()
     if entity.startswith("#"):
@@ -92,10 +99,8 @@ def lift(cli: Cli, entry: str, *, dry_run: bool, reason: str | None) -> None:
 
 
 def find_entry(client: Client, entity: str) -> int:
-    """Find the open entry of an account, room or server."""
-    for page in client.pages("blacklist"):
-        for measure in page.get("blacklist", []):
-            if measure.get("subject") == entity and measure.get("lifted_ms") is None:
-                return int(measure["id"])
+    """Find the open entry of an account, room, server or glob."""
+    for measure in client.listing("blacklist", "blacklist", subject=entity)["blacklist"]:
+        return int(measure["id"])
     message = f"{entity} has no entry in force: see the numbers with groupreg blacklist list."
     raise NotFound(message)

@@ -25,6 +25,8 @@ def report(out: Output, answer: Answer, *, act: str, done: str, said: Collection
         out.data(answer)
         return
     before, after = (without(answer.get(side) or {}, said) for side in ("before", "after"))
+    if waits(out, answer):
+        return
     what = "; ".join(differences(before, after))
     tail = f": {what}." if what else "."
     if not answer.get("changed", True):
@@ -38,6 +40,19 @@ def report(out: Output, answer: Answer, *, act: str, done: str, said: Collection
 def without(values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """Leave values out."""
     return {name: held for name, held in values.items() if name not in names}
+
+
+def waits(out: Output, answer: Answer) -> bool:
+    """Say whether an act waits, or would wait, for a second member of staff; True if it does."""
+    proposal = answer.get("proposal")
+    if proposal is not None:
+        out.say(
+            f"Not done yet: it bars {proposal['accounts']} accounts of this server, so another member of staff has to"
+            f" agree, with: groupreg proposal approve {proposal['id']}"
+        )
+    elif answer.get("needs_second"):
+        out.say("It bars so many accounts of this server that another member of staff would have to agree.")
+    return proposal is not None
 
 
 def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:

@@ -11,7 +11,7 @@ import requests
 import requests.auth
 from typing_extensions import override
 
-from synapse_groupreg.cli.failures import BadInput, Failure, NotAllowed, NotFound, Refused, Unreachable
+from synapse_groupreg.cli.failures import BadInput, Failure, NotAllowed, NotFound, Refused, TooMany, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -130,20 +130,39 @@ class Client:
         timeout: int = READ_S,
     ) -> Answer:
         """Send one request below our prefix (or to an absolute path) and give the JSON object of a success."""
+        response = self._send(method, where, query=query, body=body, timeout=timeout)
+        answer = json_object(response)
+        if response.ok and not response.is_redirect and answer is not None:
+            return answer
+        raise failure(response, answer or {}, self.session)
+
+    def room_state(self, room: str) -> list[Answer]:
+        """Read the whole state of a room, as one of its members."""
+        response = self._send("GET", f"/_matrix/client/v3/rooms/{path(room)}/state")
+        events = response.json() if response.ok and not response.is_redirect else None
+        if isinstance(events, list):
+            return events
+        raise failure(response, json_object(response) or {}, self.session)
+
+    def _send(
+        self,
+        method: str,
+        where: str,
+        *,
+        query: Mapping[str, str | int | None] | None = None,
+        body: Mapping[str, Any] | None = None,
+        timeout: int = READ_S,
+    ) -> requests.Response:
         url = self.session.url + (where if where.startswith("/") else PREFIX + where)
         params = {key: value for key, value in (query or {}).items() if value is not None}
         try:
             # No redirects: following one would turn a PUT into a GET and seem to have worked.
-            response = self._http.request(
+            return self._http.request(
                 method, url, params=params, json=body, timeout=(CONNECT_S, timeout), allow_redirects=False
             )
         except (requests.RequestException, UnicodeError) as error:
             # UnicodeError: a host name or a token with characters that can't be sent.
             raise unreachable(self.session.url, error) from None
-        answer = json_object(response)
-        if response.ok and not response.is_redirect and answer is not None:
-            return answer
-        raise failure(response, answer or {}, self.session)
 
 
 def json_object(response: requests.Response) -> Answer | None:
@@ -178,7 +197,7 @@ def failure(response: requests.Response, answer: Answer, session: Session) -> Fa
         who = session.user_id or "@you:example.org"
         said = f"Your login is not accepted. {said} Log in with: groupreg login {session.url} {who}"
     elif status == TOO_MANY:
-        said = f"The server asks to wait {wait_s(answer)} s: try again then."
+        return TooMany(f"The server asks to wait {wait_s(answer)} s: try again then.", wait_s=wait_s(answer))
     elif status >= FAILED:
         said = f"{said or 'The server failed.'} The server's log says why (HTTP {status})."
     return KINDS.get(status, Refused)(

@@ -39,6 +39,14 @@ class NotFound(Refused):
     """The server knows no such account, room or entry."""
 
 
+class TooMany(Refused):
+    """The server limits how fast requests may come."""
+
+    def __init__(self, message: str, details: Sequence[str] = (), *, wait_s: int = 1) -> None:
+        super().__init__(message, details)
+        self.wait_s = wait_s
+
+
 class BadInput(Failure):
     """What was typed, or a file that it names, is not right. Nothing was changed."""
 

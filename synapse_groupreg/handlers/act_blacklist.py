@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,8 +12,10 @@ from synapse_groupreg.errors import Conflict, Invalid, NotFound, Problem
 from synapse_groupreg.handlers.act_staff import require_account
 from synapse_groupreg.handlers.change import Change, Facts, Setting
 from synapse_groupreg.handlers.snapshot import touched_accounts
+from synapse_groupreg.handlers.touching import Look
 from synapse_groupreg.policy.blacklist import server_matches
-from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope, SubjectKind
+from synapse_groupreg.policy.measures import PEOPLE, Measure, MeasureKind, Scope, SubjectKind
+from synapse_groupreg.policy.policy_lists import PolicyRule, Target, kind_of, target
 from synapse_groupreg.storage import identity, measures, people, staff
 from synapse_groupreg.storage.identity import relatives
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.changes import Subject
     from synapse_groupreg.storage.database import Transaction
 
-_ACCOUNT = re.compile(r"@[^:\s*?]*:[^\s*?]+")
-_ROOM = re.compile(r"![^\s*?]+")
-_SERVER = re.compile(r"[A-Za-z0-9.*?\-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 REVIEW_MS = 90 * 86_400_000
 """When an entry without an end is looked at again, unless staff say."""
 
@@ -36,6 +34,7 @@ def blacklist(txn: Transaction, setting: Setting, action: Blacklist) -> Change:
     _check_times(setting, action)
     _protect(txn, setting, kind, action.entity)
     before = _open_entry(txn, setting, kind, subject, action.entity)
+    accounts = Look(txn, setting).accounts(Target(kind, action.entity))
     review_ms = action.review_ms
     if review_ms is None and action.until_ms is None:
         review_ms = before.review_ms if before and before.review_ms else setting.now_ms + REVIEW_MS
@@ -47,16 +46,20 @@ def blacklist(txn: Transaction, setting: Setting, action: Blacklist) -> Change:
             basis=action.basis,
             until_ms=action.until_ms,
             review_ms=review_ms,
+            # Whoever changes an entry of a policy list makes it their own: the list doesn't lift it any more.
+            author=before.author if before.list_room is None else setting.staff.user_id,
+            list_room=None,
+            list_event=None,
         )
         measures.update(txn, after)
-        return _change(txn, before, after)
+        return _change(txn, before, after, accounts)
     entry = Measure(
         id=0,
         kind=MeasureKind.blacklisted,
         subject_kind=kind,
         subject=subject,
         entity=action.entity,
-        scope=action.scope or _default_scope(setting, kind),
+        scope=action.scope or default_scope(setting, kind),
         reason=action.reason,
         basis=action.basis,
         author=setting.staff.user_id,
@@ -64,7 +67,7 @@ def blacklist(txn: Transaction, setting: Setting, action: Blacklist) -> Change:
         until_ms=action.until_ms,
         review_ms=review_ms,
     )
-    return _change(txn, None, measures.insert(txn, entry))
+    return _change(txn, None, measures.insert(txn, entry), accounts)
 
 
 def lift(txn: Transaction, setting: Setting, action: Lift) -> Change:
@@ -97,27 +100,25 @@ def show(measure: Measure) -> Facts:
         "lifted_ms": measure.lifted_ms,
         "lifted_by": measure.lifted_by,
         "lift_reason": measure.lift_reason,
+        "list_room": measure.list_room,
     }
 
 
 def _subject(txn: Transaction, setting: Setting, action: Blacklist) -> tuple[SubjectKind, str]:
     entity = action.entity
-    if _ACCOUNT.fullmatch(entity):
+    named = target(PolicyRule(kind=kind_of(entity), entity=entity))
+    if named is None or entity.startswith("#"):
+        raise Invalid(
+            [Problem("entity", "must be an account like @a:b, a room like !r, or a server name like *.example.org")]
+        )
+    if named.kind not in PEOPLE and action.scope is not None and action.scope is not Scope.groups:
+        raise Invalid([Problem("scope", "can be 'account' only for an account")])
+    if named.kind is SubjectKind.account:
         if setting.is_mine(entity):
             require_account(txn, entity)
         person = identity.person_of(txn, entity)
         return (SubjectKind.account, entity) if person is None else (SubjectKind.person, person)
-    if _ROOM.fullmatch(entity):
-        kind = SubjectKind.room
-    elif entity and _SERVER.fullmatch(entity) and entity[0] not in "@!#":
-        kind = SubjectKind.server
-    else:
-        raise Invalid(
-            [Problem("entity", "must be an account like @a:b, a room like !r, or a server name like *.example.org")]
-        )
-    if action.scope is not None and action.scope is not Scope.groups:
-        raise Invalid([Problem("scope", "can be 'account' only for an account")])
-    return kind, entity.lower() if kind is SubjectKind.server else entity
+    return named.kind, named.subject
 
 
 def _open_entry(txn: Transaction, setting: Setting, kind: SubjectKind, subject: str, entity: str) -> Measure | None:
@@ -141,6 +142,10 @@ def _protect(txn: Transaction, setting: Setting, kind: SubjectKind, entity: str)
     if kind is SubjectKind.server and server_matches(entity, setting.server_name):
         message = f"{entity} covers this server itself; name other servers."
         raise Conflict(message)
+    if kind in (SubjectKind.account_glob, SubjectKind.room_glob):
+        why = Look(txn, setting).objection(Target(kind, entity))
+        if why is not None:
+            raise Conflict(f"{entity} covers {why}.")
     if kind not in (SubjectKind.account, SubjectKind.person):
         return
     if entity == setting.own_account:
@@ -166,22 +171,24 @@ def _barred(txn: Transaction, setting: Setting, user_id: str) -> bool:
     return bool(on_accounts or on_person)
 
 
-def _default_scope(setting: Setting, kind: SubjectKind) -> Scope:
-    about_people = kind in (SubjectKind.account, SubjectKind.person)
-    return Scope(setting.config.blacklist.default_scope) if about_people else Scope.groups
+def default_scope(setting: Setting, kind: SubjectKind) -> Scope:
+    """What an entry cuts that doesn't say."""
+    return Scope(setting.config.blacklist.default_scope) if kind in PEOPLE else Scope.groups
 
 
-def _change(txn: Transaction, before: Measure | None, after: Measure) -> Change:
+def _change(txn: Transaction, before: Measure | None, after: Measure, accounts: list[str] | None = None) -> Change:
     return Change(
         subject=after.entity,
         before=None if before is None else show(before),
         after=show(after),
-        touched=frozenset(_touched(txn, after)),
+        touched=frozenset(touched_by(txn, after)),
         id=after.id,
+        accounts=tuple(accounts or ()),
     )
 
 
-def _touched(txn: Transaction, measure: Measure) -> set[Subject]:
+def touched_by(txn: Transaction, measure: Measure) -> set[Subject]:
+    """What every process has to read again because of an entry."""
     if measure.subject_kind is SubjectKind.account:
         return touched_accounts(relatives(txn, measure.subject))
     if measure.subject_kind is SubjectKind.person:

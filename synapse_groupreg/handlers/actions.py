@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from synapse_groupreg.errors import NotPermitted
-from synapse_groupreg.handlers import act_blacklist, act_identity, act_labels, act_quotas, act_staff
+from synapse_groupreg.handlers import (
+    act_blacklist,
+    act_identity,
+    act_labels,
+    act_lists,
+    act_proposals,
+    act_quotas,
+    act_staff,
+)
+from synapse_groupreg.handlers.rights import require
 from synapse_groupreg.policy import actions
 from synapse_groupreg.storage import acts, changes
 
@@ -21,6 +29,12 @@ if TYPE_CHECKING:
     from synapse_groupreg.policy.actions import Action, Staff
     from synapse_groupreg.storage.database import Database, Transaction
 
+
+def _approve(txn: Transaction, setting: Setting, action: actions.Approve) -> Change:
+    """What was proposed goes the same way as what is done at once."""
+    return act_proposals.approve(txn, setting, action, _journalled)
+
+
 CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     actions.Verify: act_identity.verify,
     actions.Unverify: act_identity.unverify,
@@ -30,12 +44,23 @@ CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     actions.LabelRoom: act_labels.label,
     actions.Blacklist: act_blacklist.blacklist,
     actions.Lift: act_blacklist.lift,
+    actions.ImportRules: act_lists.import_rules,
+    actions.Follow: act_lists.follow,
+    actions.Unfollow: act_lists.unfollow,
+    actions.Approve: _approve,
+    actions.Reject: act_proposals.reject,
     actions.Grant: act_staff.grant,
     actions.SetMode: act_staff.set_mode,
 }
 
 
 class _OnlyTrying(Exception):
+    def __init__(self, change: Change) -> None:
+        super().__init__()
+        self.change = change
+
+
+class _NeedsSecond(Exception):
     def __init__(self, change: Change) -> None:
         super().__init__()
         self.change = change
@@ -52,31 +77,40 @@ class Actions:
     async def do(self, staff: Staff, action: Action, *, dry_run: bool = False) -> Change:
         """Carry out an action. Doing it twice is the same as doing it once.
 
+        One that bars many accounts becomes a proposal, which a second member of staff approves.
+
         Raises NotPermitted, NotFound, Invalid or Conflict, and then nothing was changed.
         """
         require(staff, action.right)
+        setting = attrs.evolve(self._setting(staff), trying=dry_run)
         try:
-            change = await self._database.run("groupreg_act", _carry_out, self._setting(staff), action, dry_run=dry_run)
+            change = await self._database.run("groupreg_act", _carry_out, setting, action, dry_run=dry_run)
         except _OnlyTrying as trial:
             return trial.change
+        except _NeedsSecond as big:
+            return await self._database.run("groupreg_act", act_proposals.propose, setting, action, big.change)
         if change.changed:
             await self._homeserver.poke()
         return change
 
 
-def require(staff: Staff, right: actions.Right) -> None:
-    """Raise NotPermitted, naming the roles that would be right."""
-    if staff.may(right):
-        return
-    roles = " or ".join(sorted(role.value for role in actions.ROLES[right]))
-    need = f"need the role {roles}; a server admin can grant it" if roles else "must be a server admin; ask one"
-    message = f"To {right.value} you {need}."
-    raise NotPermitted(message)
-
-
 def _carry_out(txn: Transaction, setting: Setting, action: Action, *, dry_run: bool) -> Change:
+    change = _journalled(txn, setting, action)
+    if change.changed and change.touched:
+        changes.publish(txn, change.touched, setting.now_ms)
+    second = act_proposals.needs_second(setting, change)
+    if dry_run:
+        facts = {**change.facts, "needs_second": True} if second else change.facts
+        raise _OnlyTrying(attrs.evolve(change, dry_run=True, facts=facts))
+    if second:
+        raise _NeedsSecond(change)  # which takes everything back: what is kept is the wish
+    return change
+
+
+def _journalled(txn: Transaction, setting: Setting, action: Action) -> Change:
     change = CARRY_OUT[type(action)](txn, setting, action)
     if change.changed:
+        approved = {} if setting.approved_by is None else {"approved_by": setting.approved_by}
         acts.append(
             txn,
             now_ms=setting.now_ms,
@@ -85,10 +119,6 @@ def _carry_out(txn: Transaction, setting: Setting, action: Action, *, dry_run: b
             subject=change.subject,
             reason=action.reason,
             before=change.before,
-            after=change.after,
+            after=None if change.after is None and not approved else {**(change.after or {}), **approved},
         )
-        if change.touched:
-            changes.publish(txn, change.touched, setting.now_ms)
-    if dry_run:
-        raise _OnlyTrying(attrs.evolve(change, dry_run=True))
     return change

@@ -29,6 +29,10 @@ class Setting:
     server_name: str
     own_account: str | None = None
     """The account that sends notices."""
+    trying: bool = False
+    """Whether this is a dry run: what would be refused is shown instead."""
+    approved_by: str | None = None
+    """The second member of staff, where the act was proposed first."""
     new_id: Callable[[], str]
     """Makes a random identifier of 128 bits."""
 
@@ -49,8 +53,12 @@ class Change:
     dry_run: bool = False
     facts: Facts = attrs.field(factory=dict)
     """Further figures for the answer."""
+    accounts: tuple[str, ...] = ()
+    """The accounts of this server that it bars: many ask for a second member of staff."""
+    proposed: bool = False
+    """Whether it waits for a second member of staff instead of being carried out."""
 
     @property
     def changed(self) -> bool:
         """Whether anything is different now."""
-        return self.before != self.after
+        return self.before != self.after and not self.proposed

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 from twisted.internet.defer import Deferred
 
 from synapse_groupreg.policy.assurance import Assurance
-from synapse_groupreg.policy.blacklist import server_matches, server_of
-from synapse_groupreg.policy.measures import Measure, SubjectKind, fold
+from synapse_groupreg.policy.blacklist import server_names, server_of
+from synapse_groupreg.policy.globs import Globs
+from synapse_groupreg.policy.measures import GLOBS, Measure, SubjectKind, fold
 from synapse_groupreg.policy.types import Room
 from synapse_groupreg.storage import facts as storage_facts
 from synapse_groupreg.storage.changes import EVERYTHING
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.rooms import RoomRow
 
 Value = TypeVar("Value")
-_SERVER_NAMES = 10_000  # names come from other servers: keep the memory for them bounded
 
 
 class AssuranceIndex:
@@ -94,8 +94,8 @@ class Snapshot:
         self.staff: dict[str, frozenset[StaffRole]] = {}
         self._accounts: dict[str, tuple[Measure, ...]] = {}
         self._rooms: dict[str, tuple[Measure, ...]] = {}
-        self._servers: tuple[Measure, ...] = ()
-        self._by_server: dict[str, tuple[Measure, ...]] = {}
+        self._globs: tuple[Measure, ...] = ()
+        self._by_glob = _by_glob(())
         self._rows: dict[str, RoomRow] = {}
         self._refreshing = False
         self._waiting: list[Deferred[None]] = []
@@ -132,8 +132,9 @@ class Snapshot:
             self._rows = dict(facts.rooms)
         else:
             self._apply_changes(facts)
-        self._servers = facts.server_measures
-        self._by_server = {}
+        if facts.globs != self._globs:  # else what was matched before stays known
+            self._globs = facts.globs
+            self._by_glob = _by_glob(facts.globs)
         self.staff = facts.staff
         self.mode = _mode(facts.mode, self._configured_mode)
         self.version = facts.version
@@ -149,36 +150,43 @@ class Snapshot:
 
     @property
     def exceptions(self) -> int:
-        """How many accounts, rooms and servers have something to say."""
-        return len(self._accounts) + len(self._rooms) + len(self._servers) + len(self._rows)
+        """How many accounts, rooms, servers and globs have something to say."""
+        return len(self._accounts) + len(self._rooms) + len(self._globs) + len(self._rows)
 
     def account_measures(self, user_id: str, now_ms: int) -> tuple[Measure, ...]:
-        """The live measures on an account, its person and its server."""
+        """The live measures on an account, its person and its server, and on globs that cover it."""
         own = self._accounts.get(user_id)
-        server = self._server_measures(server_of(user_id)) if self._servers else ()
-        return fold((*(own or ()), *server), now_ms) if own or server else ()
+        globs = self._covering(SubjectKind.account_glob, user_id) if self._globs else ()
+        return fold((*(own or ()), *globs), now_ms) if own or globs else ()
 
     def room(self, room_id: str, now_ms: int) -> Room:
         """A room, taken for a group as long as nobody looked closer."""
         own = self._rooms.get(room_id)
-        server = self._server_measures(server_of(room_id)) if self._servers else ()
+        globs = self._covering(SubjectKind.room_glob, room_id) if self._globs else ()
         row = self._rows.get(room_id)
-        if not (own or server or row):
+        if not (own or globs or row):
             return Room(room_id=room_id)
         return Room(
             room_id=room_id,
-            measures=fold((*(own or ()), *server), now_ms),
+            measures=fold((*(own or ()), *globs), now_ms),
             members=row.members or 0 if row else 0,
             replaced=row is not None and row.successor is not None,
         )
 
-    def _server_measures(self, name: str) -> tuple[Measure, ...]:
-        if name not in self._by_server:
-            if len(self._by_server) > _SERVER_NAMES:
-                self._by_server = {}
-            found = (one for one in self._servers if one.subject_kind is SubjectKind.server)
-            self._by_server[name] = tuple(one for one in found if server_matches(one.subject, name))
-        return self._by_server[name]
+    def _covering(self, kind: SubjectKind, identifier: str) -> tuple[Measure, ...]:
+        """The measures on the server of an account or a room, and on the globs of this kind that cover it."""
+        servers = self._by_glob[SubjectKind.server].covering(server_of(identifier))
+        return (*servers, *self._by_glob[kind].covering(identifier))
+
+
+def _by_glob(measures: tuple[Measure, ...]) -> dict[SubjectKind, Globs]:
+    return {
+        kind: Globs(
+            (one for one in measures if one.subject_kind is kind),
+            names=server_names if kind is SubjectKind.server else lambda identifier: (identifier,),
+        )
+        for kind in GLOBS
+    }
 
 
 def _set_or_drop(into: dict[str, Value], key: str, value: Value | None) -> None:

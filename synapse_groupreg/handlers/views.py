@@ -113,10 +113,13 @@ def _on_account(txn: Transaction, user_id: str, now_ms: int) -> tuple[Measure, .
     person = identity.person_of(txn, user_id)
     found = measures.of_subjects(txn, SubjectKind.account, relatives(txn, user_id), now_ms)
     found += measures.of_subjects(txn, SubjectKind.person, [person] if person else [], now_ms)
-    return fold(found, now_ms)
+    globs = measures.of_kinds(txn, [SubjectKind.account_glob], now_ms)
+    return fold([*found, *(one for one in globs if matches(one.subject, user_id))], now_ms)
 
 
 def _on_room(txn: Transaction, room_id: str, now_ms: int) -> tuple[Measure, ...]:
     found = measures.of_subjects(txn, SubjectKind.room, [room_id], now_ms)
-    servers = [one for one in measures.open_ones(txn, now_ms) if one.subject_kind is SubjectKind.server]
-    return fold([*found, *(one for one in servers if server_matches(one.subject, server_of(room_id)))], now_ms)
+    servers = measures.of_kinds(txn, [SubjectKind.server], now_ms)
+    found += [one for one in servers if server_matches(one.subject, server_of(room_id))]
+    globs = measures.of_kinds(txn, [SubjectKind.room_glob], now_ms)
+    return fold([*found, *(one for one in globs if matches(one.subject, room_id))], now_ms)

@@ -88,6 +88,11 @@ _OUR_CHECKS: tuple[tuple[str, Callable[[GroupRegConfig], bool], str], ...] = (
         "identity.required.post is none: accounts may publish unverified.",
     ),
     (
+        "second-staff-off",
+        lambda config: config.second_staff == "none",
+        "second_staff is none: one member of staff alone may bar any number of accounts with one act.",
+    ),
+    (
         "guard-gaps",
         lambda config: config.membership_guard == "request",
         (

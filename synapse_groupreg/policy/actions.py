@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.config import Mode
     from synapse_groupreg.policy.assurance import Assurance
     from synapse_groupreg.policy.measures import Scope
+    from synapse_groupreg.policy.policy_lists import PolicyRule
 
 
 class StaffRole(enum.StrEnum):
@@ -46,6 +47,8 @@ class Right(enum.StrEnum):
     label_room = "label groups of one's own"
     read_blacklist = "read the blacklist"
     blacklist = "change the blacklist"
+    read_proposals = "read proposals"
+    decide = "decide on proposals"
     read_staff = "read staff"
     grant = "grant staff roles"
     read_acts = "read acts"
@@ -72,6 +75,8 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.label_room: _ALL,  # every account may, see EVERYBODY; in groups that it founded
     Right.read_blacklist: _WATCH,
     Right.blacklist: _DECIDE,
+    Right.read_proposals: _WATCH,
+    Right.decide: _DECIDE,  # and what the proposed act itself needs
     Right.read_staff: _ALL,
     Right.grant: frozenset(),  # server admins only
     Right.read_acts: _WATCH,
@@ -186,6 +191,58 @@ class Lift(Action):
     name: ClassVar[str] = "lift"
     right: ClassVar[Right] = Right.blacklist
     measure_id: int
+
+
+@attrs.frozen(kw_only=True)
+class ImportRules(Action):
+    """Put all that the rules of a policy list name on the blacklist, or nothing of it."""
+
+    name: ClassVar[str] = "import-rules"
+    right: ClassVar[Right] = Right.blacklist
+    rules: tuple[PolicyRule, ...]
+    source: str
+    """The file or the room that they come from."""
+    basis: str
+    scope: Scope | None = None
+    skip_refused: bool = False
+    """Leave out rules that touch staff or this server, instead of refusing all."""
+
+
+@attrs.frozen(kw_only=True)
+class Follow(Action):
+    """Carry out the rules of a policy room as they come and go."""
+
+    name: ClassVar[str] = "follow"
+    right: ClassVar[Right] = Right.blacklist
+    room: str
+    """Its id, or an alias of this server."""
+
+
+@attrs.frozen(kw_only=True)
+class Unfollow(Action):
+    """Follow a policy room no more, and lift the entries that it kept."""
+
+    name: ClassVar[str] = "unfollow"
+    right: ClassVar[Right] = Right.blacklist
+    room: str
+
+
+@attrs.frozen(kw_only=True)
+class Approve(Action):
+    """Let an act be carried out that another member of staff proposed."""
+
+    name: ClassVar[str] = "approve"
+    right: ClassVar[Right] = Right.decide
+    proposal_id: int
+
+
+@attrs.frozen(kw_only=True)
+class Reject(Action):
+    """Turn a proposal down, or take one's own back."""
+
+    name: ClassVar[str] = "reject"
+    right: ClassVar[Right] = Right.decide
+    proposal_id: int
 
 
 @attrs.frozen(kw_only=True)

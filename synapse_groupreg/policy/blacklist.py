@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope, SubjectKind
+from synapse_groupreg.policy.measures import PEOPLE, Measure, MeasureKind, Scope, SubjectKind
 from synapse_groupreg.policy.types import Account, Attempt, Found, Invite, LogIn, Manage, Room, RoomKind, Violation
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ServerBlacklisted(Blacklisted):
 
 def account(attempt: Attempt, _config: GroupRegConfig) -> Violation | None:
     """Refuse a barred account or person: everything, or what has to do with groups, as the entry's scope says."""
-    for measure in _barring(attempt.actor.measures, SubjectKind.account, SubjectKind.person):
+    for measure in _barring(attempt.actor.measures, *PEOPLE):
         if measure.scope is Scope.account or _about_a_group(attempt):
             return AccountBlacklisted(
                 reason=measure.reason, case=measure.id, until_ms=measure.until_ms, scope=measure.scope
@@ -74,14 +74,14 @@ def invitee(attempt: Invite | Found, _config: GroupRegConfig) -> Violation | Non
     if not _about_a_group(attempt):
         return None
     invitees = attempt.invitees if isinstance(attempt, Found) else (attempt.invitee,)
-    barred = any(_barring(one.measures, SubjectKind.account, SubjectKind.person) for one in invitees)
+    barred = any(_barring(one.measures, *PEOPLE) for one in invitees)
     return InviteeBlacklisted() if barred else None
 
 
 def room(attempt: Attempt, _config: GroupRegConfig) -> Violation | None:
     """Refuse to post in, join or invite to a barred room; leaving it is never an attempt."""
     where = _room(attempt)
-    for measure in _barring(where.measures if where else (), SubjectKind.room):
+    for measure in _barring(where.measures if where else (), SubjectKind.room, SubjectKind.room_glob):
         return RoomBlacklisted(reason=measure.reason, case=measure.id, until_ms=measure.until_ms)
     return None
 
@@ -103,20 +103,34 @@ def server_of(identifier: str) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
-def _pattern(glob: str) -> re.Pattern[str]:
-    literal = re.escape(glob).replace(r"\*", ".*").replace(r"\?", ".")
+def pattern(glob: str) -> re.Pattern[str]:
+    """The regular expression of a glob of MSC2313: `*` any number of characters, `?` one."""
+    first, *others = (re.escape(part).replace(r"\?", ".") for part in re.sub(r"\*+", "*", glob).split("*"))
+    # Atomic: what stands between two stars is looked for once. Globs come from strangers too, and one of many stars
+    # would otherwise take minutes to fail.
+    between = "".join(f"(?>.*?{part})" for part in others[:-1])
     # ASCII: else Unicode's other forms of a letter would match it too, and an exemption cover a look-alike.
-    return re.compile(literal, re.IGNORECASE | re.ASCII | re.DOTALL)
+    return re.compile(f"{first}{between}.*{others[-1]}" if others else first, re.IGNORECASE | re.ASCII | re.DOTALL)
 
 
 def matches(glob: str, value: str) -> bool:
-    """Whether a glob of MSC2313 (`*` any number of characters, `?` one) matches the whole value."""
-    return _pattern(glob).fullmatch(value) is not None
+    """Whether a glob of MSC2313 matches the whole value."""
+    return pattern(glob).fullmatch(value) is not None
 
 
 def server_matches(glob: str, name: str) -> bool:
     """Whether an entry for servers covers this one. A port doesn't help to get round the entry."""
-    return bool(name) and (matches(glob, name) or matches(glob, re.sub(r":\d+$", "", name)))
+    return bool(name) and any(matches(glob, one) for one in server_names(name))
+
+
+def server_names(name: str) -> tuple[str, ...]:
+    """A server name as an entry may name it: as it is, and without its port."""
+    return tuple(dict.fromkeys((name, re.sub(r":\d+$", "", name)))) if name else ()
+
+
+def is_glob(text: str) -> bool:
+    """Whether a text has wildcards."""
+    return "*" in text or "?" in text
 
 
 def _barring(measures: Iterable[Measure], *kinds: SubjectKind) -> list[Measure]:

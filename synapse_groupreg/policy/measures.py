@@ -29,6 +29,16 @@ class SubjectKind(enum.StrEnum):
     person = "person"
     room = "room"
     server = "server"
+    account_glob = "account_glob"
+    """Every account that a glob covers; the other accounts of their persons are not meant."""
+    room_glob = "room_glob"
+    """Every room whose id a glob covers."""
+
+
+PEOPLE = (SubjectKind.account, SubjectKind.person, SubjectKind.account_glob)
+"""Subjects that are people: the scope of an entry matters."""
+GLOBS = (SubjectKind.server, SubjectKind.account_glob, SubjectKind.room_glob)
+"""Subjects that are named by a glob."""
 
 
 class Scope(enum.StrEnum):
@@ -48,7 +58,7 @@ class Measure:
     kind: MeasureKind
     subject_kind: SubjectKind
     subject: str
-    """The id of the account, person or room, or the glob of the servers."""
+    """The id of the account, person or room, or the glob."""
     entity: str
     """What staff named: for a person one of their accounts, else the subject."""
     scope: Scope
@@ -63,6 +73,10 @@ class Measure:
     lifted_ms: int | None = None
     lifted_by: str | None = None
     lift_reason: str | None = None
+    list_room: str | None = None
+    """The policy room that keeps it, for an entry that no staff made."""
+    list_event: str | None = None
+    """The event in that room which it carries out."""
 
     def live(self, now_ms: int) -> bool:
         """Whether it is in force: begun, neither lifted nor over."""

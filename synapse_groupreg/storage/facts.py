@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from synapse_groupreg.policy.assurance import Assurance
-from synapse_groupreg.policy.measures import Measure, SubjectKind
+from synapse_groupreg.policy.measures import GLOBS, Measure, SubjectKind
 from synapse_groupreg.storage import changes, identity, measures, meta, rooms, staff
 from synapse_groupreg.storage.database import select_in
 
@@ -31,7 +31,8 @@ class Facts:
     assurances: dict[str, Assurance]
     account_measures: dict[str, tuple[Measure, ...]]
     room_measures: dict[str, tuple[Measure, ...]]
-    server_measures: tuple[Measure, ...]
+    globs: tuple[Measure, ...]
+    """The measures on servers and on globs of accounts and rooms: always all of them."""
     rooms: dict[str, rooms.RoomRow]
     staff: dict[str, frozenset[StaffRole]]
 
@@ -55,7 +56,7 @@ def since(txn: Transaction, version: int | None, now_ms: int) -> Facts | None:
         assurances=_assurances(txn, accounts),
         account_measures=_account_measures(txn, accounts, now_ms),
         room_measures=_by_subject(_measures(txn, SubjectKind.room, changed_rooms, now_ms)),
-        server_measures=tuple(_measures(txn, SubjectKind.server, None, now_ms)),
+        globs=tuple(measures.of_kinds(txn, GLOBS, now_ms)),
         rooms={row.room_id: row for row in rooms.exceptional(txn, changed_rooms)},
         staff=staff.everybody(txn),
     )
@@ -93,10 +94,10 @@ def _account_measures(txn: Transaction, accounts: set[str] | None, now_ms: int) 
 
 def _with_measures(txn: Transaction, now_ms: int) -> set[str]:
     accounts: set[str] = set()
-    for measure in measures.open_ones(txn, now_ms):
+    for measure in measures.of_kinds(txn, [SubjectKind.account, SubjectKind.person], now_ms):
         if measure.subject_kind is SubjectKind.account:
             accounts |= {measure.subject, *identity.relatives(txn, measure.subject)}
-        elif measure.subject_kind is SubjectKind.person:
+        else:
             accounts |= set(identity.accounts_of(txn, measure.subject))
     return accounts
 
@@ -104,7 +105,7 @@ def _with_measures(txn: Transaction, now_ms: int) -> set[str]:
 def _measures(txn: Transaction, kind: SubjectKind, subjects: Iterable[str] | None, now_ms: int) -> list[Measure]:
     if subjects is not None:
         return measures.of_subjects(txn, kind, subjects, now_ms)
-    return [measure for measure in measures.open_ones(txn, now_ms) if measure.subject_kind is kind]
+    return measures.of_kinds(txn, [kind], now_ms)
 
 
 def _by_subject(found: Iterable[Measure]) -> dict[str, tuple[Measure, ...]]:

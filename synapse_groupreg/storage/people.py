@@ -35,6 +35,12 @@ def admins(txn: Transaction) -> list[str]:
     return [str(row[0]) for row in txn.fetchall()]
 
 
+def everybody(txn: Transaction) -> list[str]:
+    """Every account of this server that was not deactivated."""
+    txn.execute("SELECT name FROM users WHERE deactivated = 0")
+    return [str(row[0]) for row in txn.fetchall()]
+
+
 def has_threepid(txn: Transaction, user_id: str) -> bool:
     """Whether Synapse knows a verified e-mail address or telephone number of the account."""
     txn.execute("SELECT 1 FROM user_threepids WHERE user_id = ? LIMIT 1", (user_id,))

@@ -11,11 +11,13 @@ from synapse_groupreg.handlers.labelling import Labeller
 from synapse_groupreg.policy import actions
 
 if TYPE_CHECKING:
+    from synapse_groupreg.handlers.change import Change
     from synapse_groupreg.policy.actions import Action
     from synapse_groupreg.web.endpoint import Answer, Call
     from synapse_groupreg.web.services import Services
 
-_DIGITS = 18  # of a number that any database can hold
+DIGITS = 18
+"""Of a number that any database can hold."""
 
 
 class Acting:
@@ -76,7 +78,7 @@ class Acting:
     async def lift(self, call: Call) -> Answer:
         """DELETE blacklist/{measure_id}."""
         number = call.path["measure_id"]
-        if not (number.isascii() and number.isdigit() and len(number) <= _DIGITS):
+        if not (number.isascii() and number.isdigit() and len(number) <= DIGITS):
             message = "There is no such blacklist entry: entries are numbered."
             raise NotFound(message)
         return await self._do(call, actions.Lift(measure_id=int(number), reason=call.body.reason))
@@ -88,11 +90,16 @@ class Acting:
         return {**await self._do(call, action), "roles": sorted(roles)}
 
     async def _do(self, call: Call, action: Action) -> Answer:
-        change = await self._actions.do(call.staff, action, dry_run=call.query.dry_run)
-        answer: Answer = {
-            "dry_run": change.dry_run,
-            "changed": change.changed,
-            "before": change.before,
-            "after": change.after,
-        }
-        return answer if change.id is None else {**answer, "id": change.id}
+        return answered(await self._actions.do(call.staff, action, dry_run=call.query.dry_run))
+
+
+def answered(change: Change) -> Answer:
+    """What every act answers: what was before and is after, and further figures."""
+    answer: Answer = {
+        "dry_run": change.dry_run,
+        "changed": change.changed,
+        "before": change.before,
+        "after": change.after,
+        **change.facts,
+    }
+    return answer if change.id is None else {**answer, "id": change.id}

@@ -11,6 +11,7 @@ from synapse_groupreg.web import bodies
 from synapse_groupreg.web.acting import Acting
 from synapse_groupreg.web.endpoint import Endpoint
 from synapse_groupreg.web.importing import Importing
+from synapse_groupreg.web.listing import Listing
 from synapse_groupreg.web.reading import Reading
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def endpoints(services: Services) -> tuple[Endpoint, ...]:
     """The table."""
-    read, act, load = Reading(services), Acting(services), Importing(services)
+    read, act, load, lists = Reading(services), Acting(services), Importing(services), Listing(services)
     return (
         Endpoint(method="GET", path="policy", right=Right.read_policy, handle=read.policy, summary="The live rules"),
         Endpoint(
@@ -138,6 +139,73 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
             query=bodies.ActQuery,
             body=bodies.Why,
             summary="Lift an entry",
+        ),
+        Endpoint(
+            method="POST",
+            path="blacklist/import",
+            right=Right.blacklist,
+            handle=lists.import_rules,
+            query=bodies.ActQuery,
+            body=bodies.ListBody,
+            summary="Put what a policy list names on the blacklist, or nothing of it",
+        ),
+        Endpoint(
+            method="GET",
+            path="followed",
+            right=Right.read_blacklist,
+            handle=lists.followed,
+            summary="Policy rooms that are followed, and which of their rules are not carried out",
+        ),
+        Endpoint(
+            method="PUT",
+            path="followed/{room_id}",
+            right=Right.blacklist,
+            handle=lists.follow,
+            query=bodies.ActQuery,
+            body=bodies.Why,
+            summary="Carry out the rules of a policy room as they come and go",
+        ),
+        Endpoint(
+            method="DELETE",
+            path="followed/{room_id}",
+            right=Right.blacklist,
+            handle=lists.unfollow,
+            query=bodies.ActQuery,
+            body=bodies.Why,
+            summary="Follow a policy room no more, and lift its entries",
+        ),
+        Endpoint(
+            method="GET",
+            path="proposals",
+            right=Right.read_proposals,
+            handle=lists.proposals,
+            query=bodies.ProposalsQuery,
+            summary="Acts that wait for a second member of staff",
+        ),
+        Endpoint(
+            method="GET",
+            path="proposals/{proposal_id}",
+            right=Right.read_proposals,
+            handle=lists.proposal,
+            summary="A proposal, and the act in full",
+        ),
+        Endpoint(
+            method="POST",
+            path="proposals/{proposal_id}/approve",
+            right=Right.decide,
+            handle=lists.approve,
+            query=bodies.ActQuery,
+            body=bodies.Why,
+            summary="Agree, and let the act be carried out",
+        ),
+        Endpoint(
+            method="POST",
+            path="proposals/{proposal_id}/reject",
+            right=Right.decide,
+            handle=lists.reject,
+            query=bodies.ActQuery,
+            body=bodies.Why,
+            summary="Turn a proposal down, or take one's own back",
         ),
         Endpoint(
             method="GET", path="staff", right=Right.read_staff, handle=read.staff, summary="All staff and their roles"

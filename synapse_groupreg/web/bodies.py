@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from synapse_groupreg.policy.actions import StaffRole
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import Scope
+from synapse_groupreg.policy.policy_lists import RuleKind
 
 MAX_IMPORT_ROWS = 1000
+MAX_RULES = 10_000
 _MAX_MS = 253_402_300_799_000  # the end of the year 9999
 
 
@@ -99,7 +101,7 @@ class BlacklistBody(Body):
     """An entry of the blacklist."""
 
     entity: Text
-    """An account (@a:b), a room (!r) or a server name, in which * and ? are wildcards."""
+    """An account (@a:b), a room (!r) or a server name; * and ? are wildcards."""
     scope: Annotated[Scope, Field(strict=False)] | None = None
     """For an account: `groups` cuts the functions of groups, `account` also logins and sessions."""
     reason: Text
@@ -110,6 +112,41 @@ class BlacklistBody(Body):
     """When it ends by itself."""
     review_ms: Time | None = None
     """When staff look at it again; in 90 days if neither this nor an end is given."""
+
+
+class RuleBody(Body):
+    """A rule of a policy list."""
+
+    entity: Annotated[str, Field(min_length=1, max_length=255)]
+    """Whom or what it bans; * and ? are wildcards."""
+    kind: Annotated[RuleKind, Field(strict=False)] | None = None
+    """What that is; told from its first character if absent."""
+    reason: Reason = ""
+    """What people concerned are told."""
+
+
+class ListBody(Why):
+    """A policy list: its rules, or the room that has them."""
+
+    rules: Annotated[list[RuleBody], Field(min_length=1, max_length=MAX_RULES)] | None = None
+    """From a file."""
+    room: Text | None = None
+    """The id or an alias of a policy room that this server is in."""
+    source: Text = "file"
+    """What the rules' file is called."""
+    basis: Text
+    """The article, or the clause of the agreement, that the entries rest on."""
+    scope: Annotated[Scope, Field(strict=False)] | None = None
+    """For accounts: as in an entry of the blacklist."""
+    skip_refused: bool = False
+    """Leave out rules that touch staff or this server, instead of refusing all."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.rules is None) == (self.room is None):
+            message = "must have either rules or room"
+            raise ValueError(message)
+        return self
 
 
 class StaffBody(Why):
@@ -173,6 +210,15 @@ class BlacklistQuery(PageQuery):
 
     all: bool = False
     """Also those that ended or were lifted."""
+    subject: Annotated[str, Field(max_length=255)] | None = None
+    """Only those on this account (and its person), room, server or glob."""
+
+
+class ProposalsQuery(PageQuery):
+    """Which proposals."""
+
+    all: bool = False
+    """Also those that were decided or expired."""
 
 
 class ActsQuery(PageQuery):

@@ -12,7 +12,7 @@ import attrs
 from pydantic import BaseModel, ValidationError
 
 from synapse_groupreg.errors import Invalid, Problem
-from synapse_groupreg.handlers.actions import require
+from synapse_groupreg.handlers.rights import require
 from synapse_groupreg.web.bodies import Body, Query
 
 if TYPE_CHECKING:

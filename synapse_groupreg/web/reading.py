@@ -108,7 +108,7 @@ class Reading:
             start=query.start,
             limit=query.limit,
         )
-        return _page("rooms", found, total, query)
+        return page("rooms", found, total, query)
 
     async def room(self, call: Call) -> Answer:
         """GET rooms/{room_id}."""
@@ -119,9 +119,15 @@ class Reading:
         """GET blacklist."""
         query, now_ms = call.query, self._services.homeserver.now_ms()
         found, total = await self._run(
-            "groupreg_blacklist", measures.page, ended=query.all, now_ms=now_ms, start=query.start, limit=query.limit
+            "groupreg_blacklist",
+            measures.page,
+            ended=query.all,
+            subject=query.subject,
+            now_ms=now_ms,
+            start=query.start,
+            limit=query.limit,
         )
-        return _page("blacklist", [show(one) for one in found], total, query)
+        return page("blacklist", [show(one) for one in found], total, query)
 
     async def staff(self, _call: Call) -> Answer:
         """GET staff."""
@@ -139,14 +145,14 @@ class Reading:
         query = call.query
         filters = query.model_dump(include={"author", "subject", "action"}, exclude_none=True)
         found, total = await self._run("groupreg_acts", acts.page, filters, query.start, query.limit)
-        return _page("acts", [attrs.asdict(one) for one in found], total, query)
+        return page("acts", [attrs.asdict(one) for one in found], total, query)
 
     async def refusals(self, call: Call) -> Answer:
         """GET refusals."""
         query = call.query
         filters = query.model_dump(include={"account", "code", "room_id"}, exclude_none=True)
         found, total = await self._run("groupreg_refusals", refusals.page, filters, query.start, query.limit)
-        return _page("refusals", [attrs.asdict(one) for one in found], total, query)
+        return page("refusals", [attrs.asdict(one) for one in found], total, query)
 
     async def notices(self, call: Call) -> Answer:
         """GET notices. What they are about stays between the server and the person."""
@@ -154,10 +160,11 @@ class Reading:
         filters = query.model_dump(include={"account", "state"}, exclude_none=True)
         found, total = await self._run("groupreg_notices_list", notices.page, filters, query.start, query.limit)
         shown = [attrs.asdict(one, filter=attrs.filters.exclude("facts")) for one in found]
-        return _page("notices", shown, total, query)
+        return page("notices", shown, total, query)
 
 
-def _page(name: str, found: Sequence[Any], total: int, query: PageQuery) -> Answer:
+def page(name: str, found: Sequence[Any], total: int, query: PageQuery) -> Answer:
+    """One page of a list, with the token of the next."""
     answer: Answer = {name: list(found), "total": total}
     after = query.start + len(found)
     return {**answer, "next_token": str(after)} if after < total else answer

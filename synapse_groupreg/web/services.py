@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.handlers.actions import Actions
+    from synapse_groupreg.handlers.change import Setting
     from synapse_groupreg.handlers.snapshot import Snapshot
+    from synapse_groupreg.policy.actions import Staff
     from synapse_groupreg.storage.database import Database
 
 
@@ -31,3 +33,5 @@ class Services:
     """The keyed digest of an identity reference."""
     about: Callable[[], dict[str, Any]]
     """What the process knows about itself: versions, database, settings of Synapse that undercut the rules."""
+    setting: Callable[[Staff], Setting]
+    """The setting in which an account acts, or looks."""

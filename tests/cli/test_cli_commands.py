@@ -137,7 +137,10 @@ REPLIES: dict[str, Any] = {
     f"PUT rooms/{ROOM}/quotas": changed({"members": 500}, {"members": 7}),
     f"PUT rooms/{ROOM}/labels": changed({"labels": None}, {"labels": {"0": "Member", "50": "Manager"}}),
     "GET /_matrix/client/v3/directory/room/#garden:fake.test": {"room_id": ROOM},
-    "GET blacklist": {"blacklist": [MEASURE], "total": 1},
+    "GET blacklist": lambda request: {
+        "blacklist": [MEASURE] if request.query.get("subject") in {None, ANNA} else [],
+        "total": 1,
+    },
     "POST blacklist": changed(None, {"scope": "groups", "until_ms": T}, id=12),
     "DELETE blacklist/12": changed({"lifted": False}, {"lifted": True}),
     "GET staff": {"staff": [{"user_id": ANNA, "roles": ["operator", "inspector"]}]},

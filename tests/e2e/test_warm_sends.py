@@ -17,6 +17,8 @@ from tests.e2e.client import Person, Staff, refused
 SENDS = 50
 STATE_EVENTS = 200
 BACKGROUND = {
+    "groupreg_lists",
+    "groupreg_lists_look",
     "groupreg_notices",
     "groupreg_notices_tidy",
     "groupreg_sizes",

@@ -24,6 +24,8 @@ MATRIX = {
     Right.label_room: "yes     yes      yes      yes      yes       yes",
     Right.read_blacklist: "no      yes      yes      no       yes       yes",
     Right.blacklist: "no      no       yes      no       no        yes",
+    Right.read_proposals: "no      yes      yes      no       yes       yes",
+    Right.decide: "no      no       yes      no       no        yes",
     Right.read_staff: "no      yes      yes      yes      yes       yes",
     Right.grant: "no      no       no       no       no        yes",
     Right.read_acts: "no      yes      yes      no       yes       yes",
@@ -51,7 +53,15 @@ def test_several_roles_add_up(right: Right) -> None:
 
 
 def test_an_inspector_changes_nothing() -> None:
-    changing = {Right.set_mode, Right.verify, Right.limit_account, Right.cap_room, Right.blacklist, Right.grant}
+    changing = {
+        Right.set_mode,
+        Right.verify,
+        Right.limit_account,
+        Right.cap_room,
+        Right.blacklist,
+        Right.decide,
+        Right.grant,
+    }
     assert {right for right in Right if StaffRole.inspector in ROLES[right]}.isdisjoint(changing)
 
 

@@ -137,6 +137,7 @@ class Server:
             actions=stage.actions,
             digest=lambda reference: f"digest of {len(reference)} characters",
             about=lambda: {"version": "0", "refusals_lost": 0},
+            setting=stage.setting,
         )
         self.endpoints: tuple[Endpoint, ...] = endpoints(self.services)
         site = Site(

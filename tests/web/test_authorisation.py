@@ -35,6 +35,14 @@ PUT    rooms/{room_id}/labels       | no    yes  no   no   no   no   no
 GET    blacklist                    | no    no   yes  yes  no   yes  yes
 POST   blacklist                    | no    no   no   yes  no   no   yes
 DELETE blacklist/{measure_id}       | no    no   no   yes  no   no   yes
+POST   blacklist/import             | no    no   no   yes  no   no   yes
+GET    followed                     | no    no   yes  yes  no   yes  yes
+PUT    followed/{room_id}           | no    no   no   yes  no   no   yes
+DELETE followed/{room_id}           | no    no   no   yes  no   no   yes
+GET    proposals                    | no    no   yes  yes  no   yes  yes
+GET    proposals/{proposal_id}      | no    no   yes  yes  no   yes  yes
+POST   proposals/{proposal_id}/approve | no no   no   yes  no   no   yes
+POST   proposals/{proposal_id}/reject  | no no   no   yes  no   no   yes
 GET    staff                        | no    no   yes  yes  yes  yes  yes
 GET    staff/{user_id}              | no    yes  yes  yes  yes  yes  yes
 PUT    staff/{user_id}              | no    no   no   no   no   no   yes
@@ -57,6 +65,7 @@ BODIES: dict[tuple[str, ...], object] = {
     ("PUT", "accounts/{user_id}/quotas"): {"rooms_founded": 3},
     ("PUT", "rooms/{room_id}/quotas"): {"members": 7},
     ("POST", "blacklist"): {"entity": BOB, "reason": "r", "basis": "b"},
+    ("POST", "blacklist/import"): {"rules": [{"entity": BOB}], "basis": "b"},
     ("PUT", "staff/{user_id}"): {"roles": []},
 }
 
@@ -78,7 +87,7 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
     method, path = line
     for who, cell in CELLS[line].items():
         token = {"other": "bob", "own": "alice"}.get(who, who)
-        address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, import_id="none")
+        address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, import_id="none", proposal_id=1)
         before = server.stage.contents()
         reply = server.ask(method, f"{address}?dry_run=true", BODIES.get(line), token=token)
         if cell == "yes":
@@ -92,7 +101,7 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
 @pytest.mark.parametrize("line", CELLS, ids=" ".join)
 def test_nobody_comes_in_without_a_good_token(server: Server, line: tuple[str, str]) -> None:
     method, path = line
-    address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, import_id="none")
+    address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, import_id="none", proposal_id=1)
     before = server.stage.contents()
     missing, unknown = server.ask(method, address, token=None), server.ask(method, address, token="stolen")
     assert (missing.status, missing.json["errcode"]) == (401, "M_MISSING_TOKEN")

@@ -96,7 +96,7 @@ def test_an_entry_comes_and_goes(server: Server) -> None:
     listed = server.ask("GET", "blacklist").json
     assert (listed["total"], [one["id"] for one in listed["blacklist"]]) == (1, [number])
     fields = """id kind subject_kind subject scope reason basis author start_ms until_ms review_ms lifted_ms lifted_by
-        lift_reason"""
+        lift_reason list_room"""
     assert set(listed["blacklist"][0]) == set(fields.split())
     assert server.ask("DELETE", f"blacklist/{number}", {"reason": "appeal"}, token="reviewer").json["changed"]
     assert server.ask("GET", "blacklist").json["total"] == 0

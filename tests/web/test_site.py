@@ -193,7 +193,7 @@ NESTED: Any = [[[[{}]]]]
         ("POST blacklist", {"entity": BOB, "reason": "r", "basis": "b", "until_ms": 10**20}, ["until_ms"]),
         ("POST blacklist", {"entity": BOB, "reason": "r", "basis": "b", "until_ms": SECRET}, ["until_ms"]),
         ("POST blacklist", {"entity": BOB, "reason": "r", "basis": "b", "until_ms": 1}, ["until_ms"]),
-        ("POST blacklist", {"entity": "@*:x", "reason": "r", "basis": "b"}, ["entity"]),
+        ("POST blacklist", {"entity": "@a b:x", "reason": "r", "basis": "b"}, ["entity"]),
         (f"PUT staff/{ALICE}", {}, ["roles"]),
         (f"PUT staff/{ALICE}", {"roles": "operator"}, ["roles"]),
         (f"PUT staff/{ALICE}", {"roles": ["operator", SECRET, None]}, ["roles.1", "roles.2"]),

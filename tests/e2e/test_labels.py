@@ -61,6 +61,7 @@ def promote(founder: Person, room: str, levels: dict[str, int]) -> None:
     founder.set_state(room, "m.room.power_levels", {**content, "users": {**content["users"], **levels}}).good()
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_new_group_names_its_founder_and_the_roles(founder: Person, version: str):
     room = founder.found_group(room_version=version)
@@ -296,5 +297,7 @@ def test_an_upgrade_names_no_further_creators(staff: Staff, founder: Person, mem
     assert founder.state(room, "m.room.tombstone").status == 404
     assert founder.joined_rooms() == {room}
     assert staff.counted(founder.user_id, "further-creators", dry=False) == 1
-    new = further(founder, room, founder.user_id).good()["replacement_room"]
+    # Another room, for older Synapses repeat what they answered to an upgrade for five minutes.
+    another = founder.found_group(room_version=version)
+    new = further(founder, another, founder.user_id).good()["replacement_room"]
     assert staff.room(new)["founder"] == founder.user_id

@@ -93,7 +93,7 @@ class Browser:
     def _message(self) -> dict[str, Any]:
         end = time.monotonic() + _SECONDS
         while b"\0" not in self._read:
-            ready, _, _ = select.select([self._from], [], [], end - time.monotonic())
+            ready, _, _ = select.select([self._from], [], [], max(0, end - time.monotonic()))
             chunk = os.read(self._from, 1 << 20) if ready else b""
             assert chunk, "the browser says nothing any more"
             self._read += chunk

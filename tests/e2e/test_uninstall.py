@@ -13,7 +13,13 @@ from synapse_groupreg.rig import Homeserver
 
 from .client import Person, Staff, poll, refused
 
-CONFIG = {"mode": "enforce", "federation": "closed", "quotas": {"members_per_room": 2, "rooms_founded": 3}}
+LABELS = "org.groupreg.labels"
+CONFIG = {
+    "mode": "enforce",
+    "federation": "closed",
+    "quotas": {"members_per_room": 2, "rooms_founded": 3},
+    "labels": {"enabled": True},
+}
 
 
 def without_module(server: Homeserver) -> None:
@@ -55,6 +61,7 @@ def used(start_homeserver: Callable[..., Homeserver]) -> Used:
     refused(used.barred.send(used.group), "account-blacklisted")
     refused(used.strict.found(), "too-many-founded")
     refused(used.founder.send(used.closed), "room-blacklisted")
+    refused(used.founder.set_state(used.group, LABELS, {}), "reserved-state")
     # The one whose founding was refused is told so in a direct room.
     poll(lambda: used.staff.groupreg("GET", "notices", account=used.strict.user_id, state="sent").good()["notices"])
     used.told = used.strict.joined_rooms()
@@ -67,6 +74,7 @@ def test_every_room_goes_on(used: Used) -> None:
         used.founder.send(room).good()
     used.member.send(used.direct).good()
     assert used.founder.state(used.group, "m.room.name").good() == {"name": "Chess"}
+    assert used.founder.state(used.group, LABELS).good()
 
 
 def test_the_room_with_the_notices_is_a_room_like_others(used: Used) -> None:
@@ -93,6 +101,7 @@ def test_founders_and_managers_go_on_managing(used: Used) -> None:
     used.founder.ban(used.group, guest.user_id).good()
     used.founder.unban(used.group, guest.user_id).good()
     used.founder.set_state(used.group, "m.room.topic", {"topic": "openings"}).good()
+    used.founder.set_state(used.group, LABELS, {}).good()
     used.founder.set_alias(used.group, "#chess:localhost").good()
     used.founder.publish(used.group).good()
 

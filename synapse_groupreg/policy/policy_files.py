@@ -15,7 +15,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.errors import Invalid, Problem
-from synapse_groupreg.policy.policy_lists import BAN, TYPES, PolicyRule, RuleEvent, RuleKind, current, kind_of, target
+from synapse_groupreg.policy.policy_lists import (
+    BAN,
+    TYPES,
+    PolicyRule,
+    RuleEvent,
+    RuleKind,
+    cleaned,
+    current,
+    kind_of,
+    target,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -101,7 +111,7 @@ def _lines(text: str) -> list[tuple[str, PolicyRule]]:
         return [(f"line {number}", _rule(f"line {number}", row)) for number, row in rows]
     rows_of_words = ((number, line.split(None, 1)) for number, line in enumerate(text.splitlines(), 1))
     return [
-        (f"line {number}", PolicyRule(kind=kind_of(words[0]), entity=words[0], reason="".join(words[1:]).strip()))
+        (f"line {number}", PolicyRule(kind=kind_of(words[0]), entity=words[0], reason=cleaned("".join(words[1:]))))
         for number, words in rows_of_words
         if words and words[0] != "#"
     ]
@@ -111,4 +121,4 @@ def _rule(where: str, row: Mapping[str, Any]) -> PolicyRule:
     entity, kind, reason = (str(row.get(name) or "").strip() for name in ("entity", "kind", "reason"))
     if kind and kind not in list(RuleKind):
         raise Invalid([Problem(f"{where}, kind", f"must be one of {', '.join(RuleKind)}")])
-    return PolicyRule(kind=RuleKind(kind) if kind else kind_of(entity), entity=entity, reason=reason)
+    return PolicyRule(kind=RuleKind(kind) if kind else kind_of(entity), entity=entity, reason=cleaned(reason))

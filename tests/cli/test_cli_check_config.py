@@ -62,8 +62,11 @@ def test_a_right_file_passes(check: Callable[..., Result], content: str) -> None
     assert "is right: mode dry, federation closed." in result.stdout
 
 
-def test_what_a_preset_chose_is_said(check: Callable[..., Result]) -> None:
-    assert "is right: mode dry, federation closed." in check("mode: dry\npreset: groups-2017\n").stdout
+def test_no_preset_makes_the_two_decisions_for_anybody(check: Callable[..., Result]) -> None:
+    refused = check("preset: groups-2017\n")
+    assert refused.exit_code == 2
+    assert "mode: is required" in refused.stderr
+    assert "federation: is required" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_the_workers_share_the_work_and_judge_alike(server: Homeserver, ports: P
 
 
 def test_the_upkeep_runs_where_the_background_tasks_run(server: Homeserver) -> None:
-    assert poll(lambda: "groupreg_successors" in log(server, "background_worker1"), seconds=20)
+    assert poll(lambda: "groupreg_successors" in log(server, "background_worker1"), seconds=60)
     assert "groupreg_successors" not in log(server, "main")
 
 

@@ -10,8 +10,8 @@ one event by its id.
 from __future__ import annotations
 
 import contextlib
-import os
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import attrs
@@ -91,7 +91,7 @@ def self_test(api: ModuleApi) -> None:
         "the server's power levels": lambda: api._hs.config.room.default_power_level_content_override,
         "the account of server notices": lambda: api._hs.config.servernotices.server_notices_mxid,
         "the operator's contact": lambda: api._hs.config.server.admin_contact,
-        "the signing key's path": lambda: api._hs.config.config_files,
+        "the configuration files": lambda: api._hs.config.config_files,
     }
     missing = []
     for name, check in checks.items():
@@ -117,10 +117,10 @@ def uses_delegated_authentication(api: ModuleApi) -> bool:
 
 
 def keys_folder(api: ModuleApi) -> str:
-    """The folder beside Synapse's signing key, where ours lies unless configured otherwise."""
+    """The folder beside Synapse's configuration, where our key lies unless configured otherwise."""
     files = api._hs.config.config_files
-    folder = os.path.dirname(os.path.abspath(files[0])) if files else os.getcwd()  # noqa: PTH100, PTH109, PTH120 - one line
-    return os.path.join(folder, "groupreg")  # noqa: PTH118 - as above
+    folder = Path(files[0]).absolute().parent if files else Path.cwd()
+    return str(folder / "groupreg")
 
 
 def current_request() -> Request | None:

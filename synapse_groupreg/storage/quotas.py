@@ -157,10 +157,14 @@ def is_replaced(txn: Transaction, row: rooms.RoomRow, now_ms: int) -> bool:
 
 
 def forget_expired(txn: Transaction, now_ms: int) -> None:
-    """Drop promises that lapsed, but for conversions, whose outcome is read when places are counted."""
+    """Drop promises that lapsed, after a look at the direct chats that were to become groups."""
     txn.execute(
-        "DELETE FROM groupreg_reservations WHERE expires_ms <= ? AND holder NOT LIKE ?", (now_ms, f"{CONVERSION}%")
+        "SELECT holder FROM groupreg_reservations WHERE expires_ms <= ? AND holder LIKE ? ORDER BY holder",
+        (now_ms, f"{CONVERSION}%"),
     )
+    for row in txn.fetchall():
+        rooms.ensure(txn, str(row[0]).removeprefix(CONVERSION))
+    txn.execute("DELETE FROM groupreg_reservations WHERE expires_ms <= ?", (now_ms,))
 
 
 def members(txn: Transaction, room_id: str, now_ms: int, *, besides: str, default: int) -> Use:

@@ -8,11 +8,10 @@ moment. Whenever something is refused, the places are taken, or were asked for w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     invariant,
     precondition,
     rule,
@@ -21,17 +20,15 @@ from hypothesis.stateful import (
 from synapse_groupreg.handlers import places
 from synapse_groupreg.policy.quotas import RoomFull, TooManyFounded, TooManyJoined
 from synapse_groupreg.policy.types import RoomKind
-from synapse_groupreg.storage import quotas
+from synapse_groupreg.storage import quotas, rooms
 from tests.storage import seed
+from tests.storage.game_rooms import ANY, AT_ONCE, LIMITS, USERS, Rooms, codes
 from tests.storage.world import (
     PEOPLE,
     STRANGER,
     Ask,
     Place,
-    World,
-    found_by,
     join_of,
-    upgrade_of,
 )
 
 if TYPE_CHECKING:
@@ -39,134 +36,40 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.handlers.places import Outcome
     from synapse_groupreg.storage.database import Transaction
-    from tests.database import TestDatabase
-
-USERS = st.sampled_from(sorted(PEOPLE))
-ROOMS = st.integers(0, 5)
-LIMITS = st.sampled_from([None, 0, 1, 2, 4])
 
 
-def codes(outcome: Outcome) -> set[type]:
-    """What a verdict objects to."""
-    return {type(violation) for violation in outcome.verdict.violations}
-
-
-class Places(RuleBasedStateMachine):
-    """People do what they like, Synapse commits or crashes, staff change caps and limits."""
-
-    database: ClassVar[TestDatabase]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = World(self.database)
-
-    def pick(self, number: int, kind: RoomKind | None = None) -> Place | None:
-        alive = [room for room in self.world.rooms.values() if room.alive and kind in (None, room.kind)]
-        return alive[-1 - number % len(alive)] if alive else None
-
-    # Rooms come.
-
-    @rule(user=USERS, is_open=st.booleans())
-    def found_a_group(self, user: str, is_open: bool) -> None:
-        token = self.world.name("founding")
-        attempt = found_by(user)
-        outcome = self.world.ask(places.found, attempt, holder=token, invites=0)
-
-        def commit(txn: Transaction) -> None:
-            rule = "public" if is_open else "invite"
-            room_id = seed.make_room(txn, user, kind=RoomKind.group, founding_id=token, join_rule=rule)
-            self.add(Place(room_id=room_id, kind=RoomKind.group, founder=user, token=token, open=is_open))
-
-        self.founding(user, token, outcome, commit)
-
-    def founding(
-        self, user: str, token: str, outcome: Outcome, commit: Callable[[Transaction], None], old: Place | None = None
-    ) -> None:
-        world, person = self.world, PEOPLE[user]
-        full = len(world.founders_places(person, world.history)) >= world.limit(person, quotas.FOUNDED)
-        joined = len(world.joiners_places(person, world.history)) >= world.limit(person, quotas.JOINED)
-        if not outcome.verdict.allowed:
-            assert codes(outcome) <= {kind for kind, true in ((TooManyFounded, full), (TooManyJoined, joined)) if true}
-            return
-        ask = Ask(kind="found", user=user, token=token, room=old, asked_ms=world.now_ms, commit=commit, taken_by=person)
-        world.allowed(ask)
-        assert len(world.founders_places(person, world.pending)) <= world.limit(person, quotas.FOUNDED)
-        assert len(world.joiners_places(person, world.pending)) <= world.limit(person, quotas.JOINED)
-
-    @rule(user=USERS, invitee=USERS)
-    def begin_a_direct_chat(self, user: str, invitee: str) -> None:
-        if user == invitee:
-            return
-
-        def commit(txn: Transaction) -> None:
-            room_id = seed.make_room(txn, user, kind=RoomKind.direct)
-            seed.set_membership(txn, room_id, invitee, "invite", sender=user)
-            chat = Place(room_id=room_id, kind=RoomKind.direct, founder=user, token=room_id, invited={invitee})
-            self.add(chat)
-
-        self.world.database.do(commit)  # Synapse asks, and the gate answers without counting
-
-    @rule(user=USERS)
-    def make_a_space(self, user: str) -> None:
-        def commit(txn: Transaction) -> None:
-            room_id = seed.make_room(txn, user, kind=RoomKind.space, space=True, join_rule="public")
-            self.add(Place(room_id=room_id, kind=RoomKind.space, founder=user, token=room_id, open=True))
-
-        self.world.database.do(commit)
-
-    def add(self, room: Place) -> None:
-        room.members.add(room.founder)
-        self.world.rooms[room.room_id] = room
-
-    @rule(user=USERS, number=ROOMS, half=st.booleans())
-    def upgrade(self, user: str, number: int, half: bool) -> None:
-        world, old = self.world, self.pick(number, RoomKind.group)
-        if old is None or user not in old.members:
-            return
-        outcome = world.ask(places.upgrade, upgrade_of(user, old), old.room_id)
-        if old.replaced_ms is not None:
-            assert not outcome.verdict.allowed
-            return
-        token, own = world.name("upgrade"), PEOPLE[old.founder] == PEOPLE[user]
-        if outcome.verdict.allowed:  # Synapse carries out one upgrade of a room at a time
-            world.pending = [
-                ask for ask in world.pending if ask.room is not old or ask.kind not in ("upgrade", "found")
-            ]
-
-        def commit(txn: Transaction) -> None:
-            room_id = seed.make_room(txn, user, predecessor=old.room_id, join_rule="public" if old.open else "invite")
-            new = Place(
-                room_id=room_id,
-                kind=RoomKind.group,
-                founder=user,
-                token=token,
-                open=old.open,
-                upgrade_of=old.room_id,
-                admitted_under=world.cap(old),
-            )
-            if own and old.room_id in world.caps:
-                world.caps[room_id] = world.caps[old.room_id]
-            self.add(new)
-            if not half and user in old.members:
-                seed.bury(txn, old.room_id, user, room_id)
-                old.replaced_ms = world.now_ms if own else old.replaced_ms
-
-        busy = any(ask.kind == "upgrade" and PEOPLE[ask.user] == PEOPLE[user] for ask in world.history)
-        under_way = any(ask.kind == "upgrade" and PEOPLE[ask.user] == PEOPLE[user] for ask in world.pending)
-        if own and not under_way and not world.half_upgraded(PEOPLE[user]) and (outcome.verdict.allowed or not busy):
-            assert outcome.verdict.allowed, "the founder's own successor takes the place of the old room"
-            ask = Ask(kind="upgrade", user=user, token=token, room=old, asked_ms=world.now_ms, commit=commit)
-            world.allowed(ask)
-        else:
-            self.founding(user, token, outcome, commit, old)
+class Places(Rooms):
+    """Members come and go, chats become groups, Synapse commits or crashes, staff change caps and limits."""
 
     # Members come and go.
 
-    @rule(user=st.one_of(USERS, st.just(STRANGER)), number=ROOMS)
-    def join(self, user: str, number: int) -> None:
-        world, room = self.world, self.pick(number)
-        if room is None or room.replaced_ms is not None or (user == STRANGER and room.kind is not RoomKind.group):
-            return
+    @rule(user=st.one_of(USERS, st.just(STRANGER)), choice=ANY)
+    def try_to_join(self, user: str, choice: int) -> None:
+        found = self.rooms(RoomKind.group) if user == STRANGER else self.rooms()
+        if found:
+            self.join(user, found[choice % len(found)])
+
+    @rule(choice=ANY, at_once=AT_ONCE)
+    def join_where_one_may(self, choice: int, at_once: bool) -> None:
+        ways = [
+            (user, room)
+            for room in self.rooms()
+            for user in PEOPLE
+            if user not in room.members and self.may_enter(user, room)
+        ]
+        if ways:
+            asked = len(self.world.history)
+            self.join(*ways[choice % len(ways)])
+            self.finish_now(at_once=at_once, asked=asked)
+
+    @rule(choice=ANY)
+    def rush_into_a_group(self, choice: int) -> None:
+        found = self.rooms(RoomKind.group)
+        for user in (*PEOPLE, STRANGER) if found else ():
+            self.join(user, found[choice % len(found)])
+
+    def join(self, user: str, room: Place) -> None:
+        world = self.world
         before = world.ours()
         outcome = world.ask(places.join, join_of(user, room), invited=user in room.invited)
         if user in room.members:
@@ -214,46 +117,57 @@ class Places(RuleBasedStateMachine):
         if person is not None:
             assert len(world.joiners_places(person, world.pending)) <= world.limit(person, quotas.JOINED)
 
-    @rule(user=st.one_of(USERS, st.just(STRANGER)), number=ROOMS, how=st.sampled_from(["leave", "ban", "unban"]))
-    def leave(self, user: str, number: int, how: str) -> None:
-        room = self.pick(number)
-        if room is None or (how == "leave" and user not in room.members | room.invited):
+    @rule(choice=ANY, how=st.sampled_from(["leave", "leave", "ban", "unban"]))
+    def leave(self, choice: int, how: str) -> None:
+        ways = [
+            (user, room)
+            for room in self.rooms()
+            for user in sorted(room.banned if how == "unban" else room.members | room.invited)
+        ]
+        if not ways:
             return
-        if how != "leave" and (how == "unban") != (user in room.banned):
-            return
-        sender = next(iter(sorted(room.members & set(PEOPLE)))) if how != "leave" else user
+        user, room = ways[choice % len(ways)]
+        sender = user if how == "leave" else min(room.members & set(PEOPLE))
+        if room.kind is RoomKind.group:  # one that grew and shrank before anybody looked would still be a direct chat
+            self.world.database.do(rooms.ensure, room.room_id)
         membership = "ban" if how == "ban" else "leave"
         self.world.database.do(seed.set_membership, room.room_id, user, membership, sender=sender)
         room.members.discard(user)
         room.invited.discard(user)
         room.banned = room.banned | {user} if how == "ban" else room.banned - {user}
-        if how == "ban":  # Synapse checks a join against the state that it is made from
-            joins = ("join", "enter")
-            self.world.pending = [
-                ask for ask in self.world.pending if not (ask.kind in joins and ask.user == user and ask.room is room)
-            ]
+        # Synapse handles the memberships of a room one after the other, so no join of theirs is under way.
+        self.world.pending = [
+            ask
+            for ask in self.world.pending
+            if not (ask.kind in ("join", "enter") and ask.user == user and ask.room is room)
+        ]
 
-    @rule(number=ROOMS, invitee=USERS)
-    def invite(self, number: int, invitee: str) -> None:
-        world, room = self.world, self.pick(number)
-        if room is None or invitee in room.members | room.banned:
+    @rule(choice=ANY, at_once=AT_ONCE)
+    def invite(self, choice: int, at_once: bool) -> None:
+        world = self.world
+        chats = self.rooms(RoomKind.direct) or self.rooms()
+        ways = [(user, room) for room in chats for user in PEOPLE if user not in room.members | room.banned]
+        if not ways:
             return
-        inviter = min(room.members & set(PEOPLE))
+        invitee, room = ways[choice % len(ways)]
+        asked = len(world.history)
         outcome = world.ask(places.invite, room.room_id, invitee)
 
         def commit(txn: Transaction) -> None:
             if room.alive and invitee not in room.members | room.banned:
-                seed.set_membership(txn, room.room_id, invitee, "invite", sender=inviter)
-                room.invited.add(invitee)
+                self.let_in(txn, room, invitee)
 
         outgrows = len(world.people(room, world.history) | {invitee}) > 2
         self.reshaping("invite", invitee, room, outcome, commit, outgrows=outgrows)
+        self.finish_now(at_once=at_once, asked=asked)
 
-    @rule(number=ROOMS)
-    def open_up(self, number: int) -> None:
-        world, room = self.world, self.pick(number)
-        if room is None or room.replaced_ms is not None:
+    @rule(choice=ANY, at_once=AT_ONCE)
+    def open_up(self, choice: int, at_once: bool) -> None:
+        world = self.world
+        found = self.rooms(RoomKind.direct) or self.rooms()
+        if not found:
             return
+        room, asked = found[choice % len(found)], len(world.history)
         member = min(room.members & set(PEOPLE))
         outcome = world.ask(places.open_up, room.room_id)
 
@@ -263,6 +177,7 @@ class Places(RuleBasedStateMachine):
                 room.open = True
 
         self.reshaping("open", member, room, outcome, commit, outgrows=True)
+        self.finish_now(at_once=at_once, asked=asked)
 
     def reshaping(
         self, kind: str, user: str, room: Place, outcome: Outcome, commit: Callable[..., None], *, outgrows: bool
@@ -292,18 +207,29 @@ class Places(RuleBasedStateMachine):
     # Synapse, time and staff.
 
     @precondition(lambda self: self.world.pending)
-    @rule(number=st.integers(0, 9), commits=st.sampled_from([True, True, True, False]))
-    def finish(self, number: int, commits: bool) -> None:
-        self.world.resolve(self.world.pending[number % len(self.world.pending)], commits=commits)
+    @rule(choice=ANY, commits=st.sampled_from([True, True, True, False]))
+    def finish(self, choice: int, commits: bool) -> None:
+        self.world.resolve(self.world.pending[choice % len(self.world.pending)], commits=commits)
 
-    @rule(milliseconds=st.sampled_from([1, 900, 11_000, 29_999, 30_000, 100_000]))
+    @rule()
+    def finish_all(self) -> None:
+        for ask in list(self.world.pending):
+            if ask in self.world.pending:
+                self.world.resolve(ask, commits=True)
+
+    @rule(milliseconds=st.sampled_from([1, 11_000, 29_999, 30_000]))
     def wait(self, milliseconds: int) -> None:
         self.world.pass_time(milliseconds)
 
-    @rule(number=ROOMS, value=LIMITS)
-    def cap(self, number: int, value: int | None) -> None:
-        room = self.pick(number, RoomKind.group)
-        if room is not None and value != 0:
+    @rule()
+    def tidy(self) -> None:
+        self.world.database.do(quotas.forget_expired, self.world.now_ms)
+
+    @rule(choice=ANY, value=LIMITS)
+    def cap(self, choice: int, value: int | None) -> None:
+        found = self.rooms(RoomKind.group)
+        if found:
+            room = found[choice % len(found)]
             self.set_limit(quotas.room_subject(room.room_id), quotas.MEMBERS, value)
             set_or_drop(self.world.caps, room.room_id, value)
 
@@ -317,7 +243,7 @@ class Places(RuleBasedStateMachine):
         self.world.database.do(quotas.set_override, subject, quota, value)
 
     @invariant()
-    def no_group_has_more_members_than_when_the_last_was_admitted(self) -> None:
+    def never_more_members_than_when_the_last_was_admitted(self) -> None:
         for room in self.world.rooms.values():
             if room.kind is RoomKind.group and room.token != room.room_id and not room.replaced_ms:
                 assert len(room.members) <= max(room.admitted_under, 1)

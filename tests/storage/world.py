@@ -41,6 +41,7 @@ PEOPLE = {
 }
 """Accounts and the persons behind them: Ann and Abe are one."""
 STRANGER = "@eve:remote.example.org"
+_UPGRADE_MS = 10_000
 _OURS = ("limits", "reservations", "changes", "version")
 
 
@@ -58,10 +59,20 @@ class Place:
     open: bool = False
     banned: set[str] = attrs.field(factory=set)
     upgrade_of: str | None = None
-    replaced_ms: int | None = None
-    """When the founder's own successor was there and the tombstone in place."""
+    successor: Place | None = None
+    """What the founder's own upgrade made, with the tombstone in place."""
+    asked_ms: int = 0
+    succeeded_ms: int = 0
+    """When that upgrade was asked for, and done."""
+    closed: bool = False
     admitted_under: int = CAP
     """The cap when somebody was last allowed in."""
+
+    @property
+    def replaced_ms(self) -> int | None:
+        """Since when it is replaced. A successor that all leave before the old room is closed replaced nothing."""
+        goes_on = self.successor is not None and self.successor.alive
+        return self.succeeded_ms if self.closed or goes_on else None
 
     @property
     def alive(self) -> bool:
@@ -166,8 +177,16 @@ class World:
     def joiners_places(self, person: str, asks: list[Ask]) -> set[str]:
         """Groups joined, and those that the asks are to join or to found."""
         asked = {ask.token for ask in asks if ask.kind in ("join", "found") and PEOPLE.get(ask.user) == person}
-        since = self.now_ms if asks is self.pending else self.now_ms - LOCAL_RESERVATION_MS
-        return self.joined(person, replaced_since=since) | asked
+        if asks is self.history:
+            return self.joined(person, replaced_since=self.now_ms - LOCAL_RESERVATION_MS) | asked
+        # Nobody's own limit is asked when a direct chat becomes a group, so it may be passed by that.
+        grown = {room.token for room in self.rooms.values() if room.token == room.room_id}
+        return (self.joined(person, replaced_since=self.now_ms) | asked) - grown
+
+    def upgrading(self, person: str, asks: list[Ask]) -> bool:
+        """Whether somebody asks to upgrade a group."""
+        upgrades = (ask for ask in asks if ask.kind == "upgrade" or (ask.kind == "found" and ask.room is not None))
+        return any(PEOPLE[ask.user] == person for ask in upgrades)
 
     def half_upgraded(self, person: str) -> bool:
         """Whether a successor of one of their own groups was made without the old one being closed."""
@@ -192,7 +211,9 @@ class World:
         """What we keep, but for promises that lapsed, and rows that say no more than Synapse's tables do."""
         tables = [sorted(self.database.rows(f"SELECT * FROM groupreg_{table}")) for table in _OURS]
         live = [row for row in tables[1] if row[3] > self.now_ms and self._unsettled(row)]
-        return [tables[0], live, *tables[2:]]
+        # The cap of a group goes over to its successor at the first look.
+        limits = [row for row in tables[0] if not row[0].startswith("room:")]
+        return [limits, live, *tables[2:]]
 
     def _unsettled(self, row: tuple[object, ...]) -> bool:
         # Looking at a conversion that came about settles it.
@@ -212,13 +233,14 @@ class World:
             self.notice_groups()
 
     def pass_time(self, milliseconds: int) -> None:
-        """Time passes; upkeep works. What was not committed until its promise lapsed never will be."""
+        """Time passes; upkeep closes what was replaced. What was not committed while it was promised never will be."""
         self.now_ms += milliseconds
+        for room in self.rooms.values():
+            room.closed = room.closed or (room.replaced_ms is not None and room.asked_ms <= self.now_ms - _UPGRADE_MS)
         since = self.now_ms - LOCAL_RESERVATION_MS
         self.pending = [ask for ask in self.pending if ask.asked_ms > since]
         self.history = [ask for ask in self.history if ask.asked_ms > since]
         self.database.do(close_replaced, self.now_ms)
-        self.database.do(quotas.forget_expired, self.now_ms)
 
     def notice_groups(self) -> None:
         """A direct chat of more than two people, or an open one, is a group for ever."""

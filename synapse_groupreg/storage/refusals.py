@@ -48,14 +48,18 @@ class Summary:
 
 
 def add(txn: Transaction, refusals: Iterable[Refusal]) -> None:
-    """Count refusals in. `room_id` is that of the last one."""
+    """Count refusals in, in any order of their times. `room_id` is that of the one counted last."""
     for summary in _summed_up(refusals):
         txn.execute(
             "INSERT INTO groupreg_refusals"
             " (minute_ms, account, code, attempt, dry, room_id, count, first_ms, last_ms)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (minute_ms, account, code, attempt, dry) DO UPDATE SET room_id = excluded.room_id,"
-            " count = groupreg_refusals.count + excluded.count, last_ms = excluded.last_ms",
+            " count = groupreg_refusals.count + excluded.count,"
+            " first_ms = CASE WHEN excluded.first_ms < groupreg_refusals.first_ms"
+            "  THEN excluded.first_ms ELSE groupreg_refusals.first_ms END,"
+            " last_ms = CASE WHEN excluded.last_ms > groupreg_refusals.last_ms"
+            "  THEN excluded.last_ms ELSE groupreg_refusals.last_ms END",
             (
                 summary.minute_ms,
                 summary.account,
@@ -104,8 +108,8 @@ def _summed_up(refusals: Iterable[Refusal]) -> list[Summary]:
             dry=one.dry,
             room_id=one.room_id,
             count=1 if before is None else before.count + 1,
-            first_ms=one.ts_ms if before is None else before.first_ms,
-            last_ms=one.ts_ms,
+            first_ms=one.ts_ms if before is None else min(before.first_ms, one.ts_ms),
+            last_ms=one.ts_ms if before is None else max(before.last_ms, one.ts_ms),
         )
     # One order for all processes: rows locked crosswise would be a deadlock.
     return [sums[key] for key in sorted(sums)]

@@ -7,8 +7,6 @@ The last tests plant the two bugs that this guards against, and show that the fi
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +18,7 @@ from synapse_groupreg.policy.types import Account, Found, Join, Room, RoomKind
 from synapse_groupreg.storage import identity, quotas
 from tests.database import SERVER, TestDatabase, result_of
 from tests.storage import seed
+from tests.storage.rivals import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,34 +56,23 @@ def to_found(user: str, token: str) -> Callable[[Transaction, places.Taker], Out
     return lambda txn, taker: places.found(txn, taker, Found(actor=account(user)), holder=token, invites=0)
 
 
-def at_once(
+def ask_at_once(
     database: TestDatabase,
     asks: Sequence[Callable[[Transaction, places.Taker], Outcome]],
     *,
     isolation: int | None = None,
 ) -> list[Outcome]:
     """What becomes of attempts that all begin together, each over a connection of its own."""
-    start = threading.Barrier(len(asks))
-    outcomes: list[Outcome] = []
-    errors: list[BaseException] = []
 
-    def rival(ask: Callable[[Transaction, places.Taker], Outcome]) -> None:
-        with contextlib.closing(database.another()) as mine:
+    def rival(ask: Callable[[Transaction, places.Taker], Outcome]) -> Callable[[TestDatabase], Outcome]:
+        def work(mine: TestDatabase) -> Outcome:
             if isolation is not None:
                 mine._connection.conn.set_isolation_level(isolation)  # type: ignore[attr-defined]  # psycopg2's
-            start.wait()
-            try:
-                outcomes.append(result_of(mine.run("rival", ask, taker(mine))))
-            except BaseException as error:  # noqa: BLE001 - shown by the test
-                errors.append(error)
+            return result_of(mine.run("rival", ask, taker(mine)))
 
-    threads = [threading.Thread(target=rival, args=[ask]) for ask in asks]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors, errors
-    return outcomes
+        return work
+
+    return at_once(database, [rival(ask) for ask in asks])
 
 
 def allowed(outcomes: Sequence[Outcome]) -> int:
@@ -103,7 +91,7 @@ def people(count: int) -> list[str]:
 
 def test_a_group_takes_exactly_its_cap(pg_db: TestDatabase) -> None:
     room_id = open_group(pg_db)
-    outcomes = at_once(pg_db, [to_join(user, room_id) for user in people(RIVALS)])
+    outcomes = ask_at_once(pg_db, [to_join(user, room_id) for user in people(RIVALS)])
     assert allowed(outcomes) == CAP - 1  # its founder is in it
 
 
@@ -118,11 +106,11 @@ def test_a_person_joins_exactly_as_many_groups_as_they_may_with_all_their_accoun
     pg_db.do(link)
     rooms = [open_group(pg_db) for _ in range(RIVALS)]
     asks = [to_join((first, second)[number % 2], room_id) for number, room_id in enumerate(rooms)]
-    assert allowed(at_once(pg_db, asks)) == CAP
+    assert allowed(ask_at_once(pg_db, asks)) == CAP
 
 
 def test_a_person_founds_exactly_as_many_groups_as_they_may(pg_db: TestDatabase) -> None:
-    outcomes = at_once(pg_db, [to_found(seed.local("founder"), f"token{number}") for number in range(RIVALS)])
+    outcomes = ask_at_once(pg_db, [to_found(seed.local("founder"), f"token{number}") for number in range(RIVALS)])
     assert allowed(outcomes) == CAP
 
 
@@ -130,7 +118,7 @@ def test_foundings_and_joins_share_the_places_of_their_person(pg_db: TestDatabas
     user = seed.local("founder")
     joins = [to_join(user, open_group(pg_db, "other")) for _ in range(RIVALS // 2)]
     foundings = [to_found(user, f"token{number}") for number in range(RIVALS // 2)]
-    assert allowed(at_once(pg_db, [*joins, *foundings])) == CAP
+    assert allowed(ask_at_once(pg_db, [*joins, *foundings])) == CAP
 
 
 def test_of_all_who_are_invited_at_once_one_keeps_a_direct_chat_direct(pg_db: TestDatabase) -> None:
@@ -141,33 +129,25 @@ def test_of_all_who_are_invited_at_once_one_keeps_a_direct_chat_direct(pg_db: Te
     def to_invite(user: str) -> Callable[[Transaction, places.Taker], Outcome]:
         return lambda txn, taker: places.invite(txn, taker, chat, user)
 
-    assert allowed(at_once(pg_db, [to_invite(user) for user in people(RIVALS)])) == 1
+    assert allowed(ask_at_once(pg_db, [to_invite(user) for user in people(RIVALS)])) == 1
 
 
 def test_coming_and_going_never_passes_the_cap(pg_db: TestDatabase) -> None:
     room_id, most = open_group(pg_db), [0]
 
-    def come_and_go(user: str) -> Callable[[Transaction, places.Taker], Outcome]:
-        def ask(txn: Transaction, taker: places.Taker) -> Outcome:
-            return to_join(user, room_id)(txn, taker)
-
-        return ask
-
-    def rival(user: str) -> None:
-        with contextlib.closing(pg_db.another()) as mine:
+    def come_and_go(user: str) -> Callable[[TestDatabase], None]:
+        def work(mine: TestDatabase) -> None:
             for _ in range(8):
-                if not result_of(mine.run("join", come_and_go(user), taker(mine))).verdict.allowed:
+                if not result_of(mine.run("join", to_join(user, room_id), taker(mine))).verdict.allowed:
                     continue
                 mine.do(seed.set_membership, room_id, user, "join")
                 sql = "SELECT count(*) FROM current_state_events WHERE room_id = ? AND membership = 'join'"
                 most.append(int(mine.rows(sql, room_id)[0][0]))
                 mine.do(seed.set_membership, room_id, user, "leave")
 
-    threads = [threading.Thread(target=rival, args=[user]) for user in people(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+        return work
+
+    at_once(pg_db, [come_and_go(user) for user in people(6)])
     assert 1 < max(most) <= CAP
 
 
@@ -178,7 +158,7 @@ def overshoots(database: TestDatabase, *, isolation: int | None = None) -> bool:
         # The row that is locked is there already, as it is for every group but the newest.
         database.do(quotas.lock, database.dialect, [quotas.room_subject(room_id)])
         asks = [to_join(user, room_id) for user in people(RIVALS)]
-        if allowed(at_once(database, asks, isolation=isolation)) > CAP - 1:
+        if allowed(ask_at_once(database, asks, isolation=isolation)) > CAP - 1:
             return True
         database.do(lambda txn: txn.execute("DELETE FROM groupreg_reservations"))
     return False

@@ -130,6 +130,14 @@ BEGIN
     SELECT RAISE(ABORT, 'groupreg_acts is append-only');
 END
 
+-- SQLite's REPLACE deletes the row in its way without asking the trigger above.
+-- only sqlite
+CREATE TRIGGER groupreg_acts_no_replace BEFORE INSERT ON groupreg_acts
+WHEN EXISTS (SELECT 1 FROM groupreg_acts WHERE id = NEW.id)
+BEGIN
+    SELECT RAISE(ABORT, 'groupreg_acts is append-only');
+END
+
 -- only postgres
 CREATE FUNCTION groupreg_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -171,8 +171,9 @@ class World:
         return room.members | {ask.user for ask in asks if ask.kind in ("join", "enter") and ask.room is room}
 
     def people(self, room: Place, asks: list[Ask]) -> set[str]:
-        """Members and invited, and those who are about to be."""
-        return room.members | room.invited | {ask.user for ask in asks if ask.kind == "invite" and ask.room is room}
+        """Members and invited, and those who are about to be, but for those for whom a founder's place is kept."""
+        invites = (ask for ask in asks if ask.kind == "invite" and ask.room is room)
+        return room.members | room.invited | {ask.user for ask in invites if not ask.taken_by}
 
     def joiners_places(self, person: str, asks: list[Ask]) -> set[str]:
         """Groups joined, and those that the asks are to join or to found."""

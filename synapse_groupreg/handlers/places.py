@@ -191,9 +191,9 @@ def upgrade(txn: Transaction, taker: Taker, attempt: Found, old_room: str) -> Ou
         replaces=attrs.evolve(attempt.replaces, replaced=replaced),
     )
     theirs = row is not None and row.founder in accounts
-    holder = quotas.UPGRADE + old_room
+    holder = quotas.upgrade_holder(txn, accounts, old_room)
     group = row is not None and row.kind is RoomKind.group
-    free = theirs and not quotas.upgrade_unfinished(txn, subject, accounts, taker.now_ms, besides=old_room)
+    free = theirs and not quotas.upgrade_unfinished(txn, subject, accounts, taker.now_ms, besides=holder)
     if group and not free:
         outcome = found(txn, taker, attempt, holder=holder, invites=0)
     else:

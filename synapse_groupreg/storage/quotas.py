@@ -8,6 +8,7 @@ name. The transaction runs at READ COMMITTED, see `database`.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.policy.types import RoomKind, Use
@@ -25,7 +26,7 @@ PEOPLE = "people"
 FOUNDED = "rooms_founded"
 JOINED = "rooms_joined"
 UPGRADE = "upgrade:"
-"""Prefix of the holder of a place that an upgrade of the room named after it will take."""
+"""Prefix of the holder of a place that an upgrade will take; see `upgrade_holder`."""
 CONVERSION = "conversion:"
 """Prefix of the holder of a place that a direct chat takes when it becomes a group."""
 
@@ -202,14 +203,23 @@ def rooms_founded(
     )
 
 
+def upgrade_holder(txn: Transaction, accounts: list[str], old_room: str) -> str:
+    """Who takes the place of an upgrade by this person: the room upgraded, and which of its successors this will be.
+
+    Without the number, the promise for a second successor would seem kept because the first is there.
+    """
+    made = [one for one in state.made_ever(txn, accounts) if one.founding_id is None and one.predecessor == old_room]
+    return _upgrade_holder(old_room, len(made))
+
+
 def upgrade_unfinished(txn: Transaction, subject: str, accounts: list[str], now_ms: int, *, besides: str) -> bool:
-    """Whether an upgrade by this person is under way, or left both rooms open; `besides` is the room to upgrade now.
+    """Whether an upgrade by this person is under way, or left both rooms open; `besides` is the holder for this one.
 
     Synapse makes the new room first, and an upgrade can be made to fail after that. Without this, each failure would
     be a room that took no place.
     """
     holders = {holder for holder in promised(txn, subject, FOUNDED, now_ms) if holder.startswith(UPGRADE)}
-    if holders - {UPGRADE + besides} - _arrived(txn, accounts):
+    if holders - {besides} - _arrived(txn, accounts):
         return True
     held = _held(txn, accounts, now_ms)
     upgrades = {
@@ -268,13 +278,19 @@ def _left_again(txn: Transaction, holder: str, accounts: list[str], now_ms: int)
 
 def _arrived(txn: Transaction, accounts: list[str]) -> set[str]:
     """The holders whose room was made by now: it counts by itself, or no longer."""
-    arrived = set()
+    arrived: set[str] = set()
+    successors: Counter[str] = Counter()
     for made in state.made_ever(txn, accounts):
         if made.founding_id is not None:
             arrived.add(made.founding_id)
         elif made.predecessor is not None:
-            arrived.add(UPGRADE + made.predecessor)
+            arrived.add(_upgrade_holder(made.predecessor, successors[made.predecessor]))
+            successors[made.predecessor] += 1
     return arrived
+
+
+def _upgrade_holder(old_room: str, number: int) -> str:
+    return f"{UPGRADE}{old_room}#{number}"
 
 
 def _settle_conversions(txn: Transaction, subject: str, now_ms: int) -> None:

@@ -14,7 +14,7 @@ import pytest
 from synapse_groupreg.handlers import places
 from synapse_groupreg.handlers.upkeep import close_replaced
 from synapse_groupreg.policy.quotas import LOCAL_RESERVATION_MS, REMOTE_RESERVATION_MS
-from synapse_groupreg.policy.types import RoomKind, Use
+from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import identity, quotas, rooms
 from tests.storage import seed
 from tests.storage.world import CONFIG, account, found_by, join_of, upgrade_of
@@ -265,6 +265,14 @@ def test_the_upgrade_of_a_manager_is_a_founding_and_frees_nothing(scene: Scene) 
     assert (scene.founded(ANN), scene.founded(BEN)) == (2, 1)
 
 
+def test_a_second_successor_needs_a_place_while_it_is_made(scene: Scene) -> None:
+    old = scene.room(BEN, members=[ANN])
+    assert scene.upgrade(ANN, old)
+    scene.room(kind=None, predecessor=old, join_rule="public")
+    assert scene.upgrade(ANN, old)
+    assert scene.founded(ANN) == 2
+
+
 def test_a_managers_successor_does_not_free_the_place_of_a_founder_whose_own_upgrade_failed(scene: Scene) -> None:
     old = scene.room(members=[BEN])
     assert scene.upgrade(ANN, old)  # fails: nothing is made
@@ -336,7 +344,3 @@ def test_who_joins_a_chat_keeps_their_place_should_it_become_a_group(scene: Scen
 def test_groups_and_spaces_take_invites_freely(scene: Scene) -> None:
     for room_id in (scene.room(), scene.room(kind=RoomKind.space, space=True)):
         assert all(scene.invite(room_id, user) for user in (BEN, CAT, DAN))
-
-
-def test_a_use_says_whether_it_is_full() -> None:
-    assert [Use(used, 2).full for used in (1, 2, 3)] == [False, True, True]

@@ -31,7 +31,6 @@ def shared_pg(postgres_template: Place) -> Iterator[TestDatabase]:
     administration = attrs.evolve(place, name="postgres")
     _administer(administration, "CREATE DATABASE {} TEMPLATE {}", place.name, postgres_template.name)
     database = open_postgres(place)
-    database = open_postgres(postgres_template)
     yield database
     database.close()
     _administer(administration, "DROP DATABASE {} WITH (FORCE)", place.name)

@@ -23,13 +23,13 @@ from synapse_groupreg.rig import Homeserver
 MATRIX = "/_matrix/client/v3"
 
 
-def config(*, notices: bool) -> dict[str, object]:
-    """Nobody is verified, so every message is refused; the budget is no brake here."""
+def config(*, notices: bool, budget: int) -> dict[str, object]:
+    """Nobody is verified, so every message is refused."""
     return {
         "mode": "enforce",
         "federation": "closed",
         "identity": {"required": {"post": "contact"}},
-        "notices": {"enabled": notices, "budget_per_minute": 100_000},
+        "notices": {"enabled": notices, "budget_per_minute": budget},
     }
 
 
@@ -63,11 +63,13 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=100, help="refusals on each server")
-    people = parser.parse_args().people
+    parser.add_argument("--budget", type=int, default=60, help="notices a minute, as in the configuration")
+    given = parser.parse_args()
+    people, budget = given.people, given.budget
     folders = [Path(tempfile.mkdtemp()) for _ in range(2)]
     with (
-        Homeserver(folders[0], module_config=config(notices=True)) as with_notices,
-        Homeserver(folders[1], module_config=config(notices=False)) as without,
+        Homeserver(folders[0], module_config=config(notices=True, budget=budget)) as with_notices,
+        Homeserver(folders[1], module_config=config(notices=False, budget=budget)) as without,
     ):
         scenes = [(server, *members(server, people)) for server in (with_notices, without)]
         took: list[list[float]] = [[], []]

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 ENDED = Counter("synapse_groupreg_notices", "Notices that ended, by how", ["server_name", "outcome"])
 WAITING = Gauge("synapse_groupreg_notices_waiting", "Notices that wait to be sent", ["server_name"])
-_AT_ONCE = 20
+_AT_ONCE = 5
 
 
 class Notices:

@@ -146,15 +146,18 @@ def is_replaced(txn: Transaction, row: rooms.RoomRow, now_ms: int) -> bool:
     """
     if row.successor is not None:
         return True
-    txn.execute(
-        "SELECT 1 FROM groupreg_reservations WHERE subject = ? AND quota = ? AND expires_ms > ?",
-        (room_subject(row.room_id), SUCCESSOR, now_ms),
-    )
-    if txn.fetchone() is None:
+    if not _being_replaced(txn, [row.room_id], now_ms):
         return False
     successor = state.successors(txn, [row.room_id]).get(row.room_id)
     made = None if successor is None else state.create(txn, successor)
     return made is not None and made.creator in subject_of(txn, row.founder)[1]
+
+
+def _being_replaced(txn: Transaction, room_ids: Iterable[str], now_ms: int) -> set[str]:
+    """Those of the rooms that their founder began to upgrade."""
+    sql = "SELECT subject FROM groupreg_reservations WHERE subject IN ({}) AND quota = ? AND expires_ms > ?"
+    found = select_in(txn, sql, map(room_subject, room_ids), SUCCESSOR, now_ms)
+    return {str(row[0]).removeprefix("room:") for row in found}
 
 
 def forget_expired(txn: Transaction, now_ms: int) -> None:
@@ -250,8 +253,10 @@ def _held(txn: Transaction, accounts: list[str], now_ms: int) -> set[str]:
     made = state.created_by(txn, accounts)
     rows = rooms.ensure_all(txn, made) | {row.room_id: row for row in rooms.founded_by(txn, accounts)}
     groups = {room_id for room_id, row in rows.items() if row.kind is RoomKind.group and row.founder in accounts}
-    held = {room_id for room_id in groups if state.has_local_member(txn, room_id)}
-    return {room_id for room_id in held if not is_replaced(txn, rows[room_id], now_ms)}
+    groups = {room_id for room_id in groups if rows[room_id].successor is None}
+    held = state.with_local_members(txn, groups)
+    begun = _being_replaced(txn, held, now_ms)
+    return {room_id for room_id in held if room_id not in begun or not is_replaced(txn, rows[room_id], now_ms)}
 
 
 def promised(txn: Transaction, subject: str, quota: str, now_ms: int) -> set[str]:

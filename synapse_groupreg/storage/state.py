@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.storage.database import Transaction
 
+# No join: PostgreSQL doesn't see that it finds one row, and reads whole tables for a large room.
 _CONTENT = (
-    "SELECT j.json FROM current_state_events c JOIN event_json j ON j.event_id = c.event_id"
-    " WHERE c.room_id = ? AND c.type = ? AND c.state_key = ?"
+    "SELECT json FROM event_json WHERE event_id ="
+    " (SELECT event_id FROM current_state_events WHERE room_id = ? AND type = ? AND state_key = ?)"
 )
 _CREATORS_ABOVE_ALL = 12  # the first room version in which creators stand above all power levels
 _MEMBERS = "FROM current_state_events WHERE room_id = ? AND type = 'm.room.member'"
@@ -160,20 +161,24 @@ def complete(txn: Transaction, room_id: str) -> bool:
     return txn.fetchone() is not None
 
 
-def has_local_member(txn: Transaction, room_id: str) -> bool:
-    """Whether anybody of this server is joined."""
-    txn.execute("SELECT 1 FROM local_current_membership WHERE room_id = ? AND membership = 'join' LIMIT 1", (room_id,))
-    return txn.fetchone() is not None
+def with_local_members(txn: Transaction, room_ids: Iterable[str]) -> set[str]:
+    """Those of the rooms in which somebody of this server is joined."""
+    sql = (
+        "SELECT r.room_id FROM rooms r WHERE r.room_id IN ({}) AND EXISTS"
+        " (SELECT 1 FROM local_current_membership m WHERE m.room_id = r.room_id AND m.membership = 'join')"
+    )
+    return {str(row[0]) for row in select_in(txn, sql, room_ids)}
 
 
 def created_by(txn: Transaction, user_ids: Iterable[str]) -> list[str]:
     """The rooms that these accounts made, found through their own memberships, which leaving doesn't erase."""
     sql = (
-        "SELECT m.room_id FROM local_current_membership m"
+        "SELECT m.room_id, m.user_id, e.sender FROM local_current_membership m"
         " JOIN current_state_events c ON c.room_id = m.room_id AND c.type = 'm.room.create' AND c.state_key = ''"
-        " JOIN events e ON e.event_id = c.event_id WHERE m.user_id IN ({}) AND e.sender = m.user_id"
+        " JOIN events e ON e.event_id = c.event_id WHERE m.user_id IN ({})"
     )
-    return [str(row[0]) for row in select_in(txn, sql, user_ids)]
+    # Compared here: given the sender, PostgreSQL looks for all that they ever sent.
+    return [str(row[0]) for row in select_in(txn, sql, user_ids) if row[1] == row[2]]
 
 
 def made_ever(txn: Transaction, user_ids: Iterable[str]) -> list[Create]:

@@ -84,7 +84,14 @@ def test_a_room_is_complete_while_somebody_here_is_in_it_and_its_state_is_there(
     for user in (ANN, BEN):
         db.do(seed.set_membership, room_id, user, "leave")
     assert not db.do(state.complete, room_id)
-    assert not db.do(state.has_local_member, room_id)
+
+
+def test_rooms_with_somebody_of_this_server(db: TestDatabase, room_id: str) -> None:
+    other = db.do(seed.make_room, ANN, kind=RoomKind.group)
+    assert db.do(state.with_local_members, [room_id, other, "!none:x"]) == {room_id, other}
+    db.do(seed.set_membership, room_id, ANN, "leave")
+    db.do(seed.set_membership, other, ANN, "leave")
+    assert db.do(state.with_local_members, [room_id, other]) == {room_id}
 
 
 def test_rooms_are_known_by_who_made_them_even_after_leaving(db: TestDatabase, room_id: str) -> None:

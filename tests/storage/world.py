@@ -193,7 +193,7 @@ class World:
         """Whether a successor of one of their own groups was made without the old one being closed."""
         olds = [(room, self.rooms.get(room.upgrade_of or "")) for room in self.rooms.values()]
         return any(
-            old is not None and room.alive and old.alive and not old.replaced_ms
+            old is not None and room.alive and old.alive and not (old.replaced_ms or room.replaced_ms)
             for room, old in olds
             if PEOPLE[room.founder] == person and old is not None and PEOPLE[old.founder] == person
         )

@@ -30,7 +30,7 @@ from synapse_groupreg.homeserver.callbacks import Callbacks
 from synapse_groupreg.homeserver.replies import Replies
 from synapse_groupreg.homeserver.synapse import SynapseHomeserver
 from synapse_groupreg.storage import facts
-from synapse_groupreg.storage.database import migrate
+from synapse_groupreg.storage.database import migrate, start_lock
 from synapse_groupreg.web.api import endpoints
 from synapse_groupreg.web.reading import Reading
 from synapse_groupreg.web.services import Services
@@ -98,6 +98,7 @@ class GroupRegModule:
         with self._database.connection() as begin:
             schema = migrate(begin, self._database.dialect)
             with begin() as txn:
+                start_lock(txn, self._database.dialect)
                 start.prepare(
                     txn, self._config.mode, self._key.fingerprint, now_ms, notice_account=self._notice_account
                 )

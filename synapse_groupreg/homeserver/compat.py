@@ -218,6 +218,9 @@ class SynapseDatabase:
             server_name=self._api.server_name,
         )
 
+        # As `run` has it: of processes that start at once, who waited for a row goes on with what it holds then.
+        self._pool.engine.attempt_to_set_isolation_level(connection.conn, IsolationLevel.READ_COMMITTED)
+
         @contextlib.contextmanager
         def begin() -> Iterator[Transaction]:
             txn = connection.cursor(txn_name="groupreg_start")

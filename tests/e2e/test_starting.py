@@ -8,12 +8,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Thread
 
+import psycopg2
 import pytest
 
-from synapse_groupreg.rig import Homeserver
+from synapse_groupreg.rig import Database, Homeserver
 from synapse_groupreg.rig.process import RigError
-from tests.e2e.client import Person, Staff, refused
+from tests.e2e.client import Person, Staff, poll, refused
 
 CONFIG = {"mode": "enforce", "federation": "closed", "identity": {"required": {"post": "contact"}}}
 
@@ -92,3 +94,33 @@ def test_neither_a_newer_database_nor_another_key_is_touched(server: Homeserver)
     server.start()
     person.send(room).good()
     refused(Person(server).found(), "identity-required")
+
+
+def test_processes_that_start_at_once_wait_for_one_another(
+    postgres_database: Database, start_homeserver: Callable[..., Homeserver]
+) -> None:
+    """Another process has just written what this one is about to write."""
+    server = start_homeserver(module_config=CONFIG, database=postgres_database)
+    server.stop()
+    with closing(psycopg2.connect(postgres_database.dsn)) as other, other.cursor() as rows:
+        rows.execute("UPDATE groupreg_meta SET value = value")
+        waited = []
+
+        def give_way() -> None:
+            """Go on once the server waits for what is written."""
+            with closing(psycopg2.connect(postgres_database.dsn)) as third, third.cursor() as locks:
+                third.autocommit = True
+
+                def waits() -> bool:
+                    locks.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+                    return locks.fetchone() != (0,)
+
+                waited.append(poll(waits, seconds=60))
+            other.commit()
+
+        giving_way = Thread(target=give_way)
+        giving_way.start()
+        server.start()
+        giving_way.join()
+    assert waited == [True]
+    Person(server)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.errors import CannotStart
-from synapse_groupreg.storage import acts, changes, identity, meta, people
+from synapse_groupreg.storage import acts, changes, identity, meta, outbox, people
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import Mode
@@ -41,12 +41,17 @@ def claim_account(txn: Transaction, user_id: str) -> None:
 
 
 def check_key(txn: Transaction, fingerprint: str) -> None:
-    """Refuse a key that did not digest the references in this database: nobody would be recognised any more."""
+    """Refuse a key that the references and the outbox in this database were not made with.
+
+    Nobody would be recognised any more, and what waits in the outbox could not be read.
+    """
     stored = meta.get(txn, meta.IDENTITY_KEY)
-    if stored is not None and stored != fingerprint and identity.has_persons(txn):
+    needed = identity.has_persons(txn) or outbox.waiting(txn)[0]
+    if stored is not None and stored != fingerprint and needed:
         message = (
             "the identity key in identity.keys_path is not the one that this database was made with, so persons could"
-            " not be recognised: put the original key file back (it is the same for every worker)"
+            " not be recognised, nor records that wait be read: put the original key file back (it is the same for"
+            " every worker)"
         )
         raise CannotStart(message)
     meta.put(txn, meta.IDENTITY_KEY, fingerprint)

@@ -11,10 +11,17 @@ import secrets
 import unicodedata
 from pathlib import Path
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from synapse_groupreg.errors import CannotStart
 
 _NAME = "identity.key"
 _BYTES = 32
+_SALT_BYTES = 16
+_OUTBOX = b"synapse_groupreg outbox 1"
+_NONCE = bytes(12)
 
 
 class IdentityKey:
@@ -22,6 +29,7 @@ class IdentityKey:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
+        self._outbox = HKDF(algorithm=SHA256(), length=_BYTES, salt=None, info=_OUTBOX).derive(secret)
 
     @property
     def fingerprint(self) -> str:
@@ -32,6 +40,20 @@ class IdentityKey:
         """The keyed digest of a reference; case, width of characters and surrounding space don't matter."""
         normal = unicodedata.normalize("NFKC", reference).strip().casefold()
         return hmac.new(self._secret, b"reference\0" + normal.encode(), hashlib.sha256).hexdigest()
+
+    def seal(self, plain: bytes) -> bytes:
+        """Encrypt what waits in the outbox."""
+        # A key a message: under a single one, random nonces would be safe for no more than 2**32 messages.
+        salt = secrets.token_bytes(_SALT_BYTES)
+        return salt + self._cipher(salt).encrypt(_NONCE, plain, _OUTBOX)
+
+    def open(self, sealed: bytes) -> bytes:
+        """The inverse of `seal`. Raises cryptography's InvalidTag for what this key didn't seal."""
+        salt, rest = sealed[:_SALT_BYTES], sealed[_SALT_BYTES:]
+        return self._cipher(salt).decrypt(_NONCE, rest, _OUTBOX)
+
+    def _cipher(self, salt: bytes) -> AESGCM:
+        return AESGCM(hmac.digest(self._outbox, salt, "sha256"))
 
 
 def load(folder: str) -> IdentityKey:

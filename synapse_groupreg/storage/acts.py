@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from synapse_groupreg.retention.records import Entry, Kind
+from synapse_groupreg.storage.entries import draft, given
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -62,6 +65,42 @@ def page(txn: Transaction, filters: Mapping[str, str], start: int, limit: int) -
         (*values, limit, start),
     )
     return [_act(row) for row in txn.fetchall()], total
+
+
+def untaken(txn: Transaction) -> bool:
+    """Whether `take` would find any."""
+    txn.execute("SELECT 1 FROM groupreg_acts_unrecorded LIMIT 1")
+    return txn.fetchone() is not None
+
+
+def take(txn: Transaction, limit: int) -> list[Entry]:
+    """Lines that were not taken into the outbox before, the oldest first; they are now. For one process at a time."""
+    txn.execute(
+        "SELECT id, ts_ms, author, action, subject, reason, before, after FROM groupreg_acts_unrecorded"
+        " JOIN groupreg_acts ON id = act_id ORDER BY act_id LIMIT ?",
+        (limit,),
+    )
+    rows = txn.fetchall()
+    for row in rows:
+        txn.execute("DELETE FROM groupreg_acts_unrecorded WHERE act_id = ?", (row[0],))
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    number, ts_ms, author, action, subject, reason, before, after = row
+    account = author.startswith("@")
+    details = given(subject=subject, reason=reason, before=before, after=after, author=None if account else author)
+    return draft(
+        Kind.act,
+        ts_ms,
+        type=action,
+        actor=author if account else None,
+        room=subject if subject.startswith("!") else None,
+        # A glob names many accounts, or none.
+        target=subject if subject.startswith("@") and not {"*", "?"} & set(subject) else None,
+        details=details,
+        facts={"act": number},
+    )
 
 
 def _act(row: tuple[Any, ...]) -> Act:

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from synapse_groupreg.retention.records import Entry, Kind
+from synapse_groupreg.storage.entries import draft
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from synapse_groupreg.storage.database import Transaction
 
 _MINUTE_MS = 60_000
+_STRAGGLERS_MS = 5_000
+"""How long after its minute a refusal may still come in, without making an entry of its own."""
 
 
 @attrs.frozen(kw_only=True)
@@ -30,6 +35,8 @@ class Refusal:
     """Whether the person should be told by a message as well."""
     facts: dict[str, Any] = attrs.field(factory=dict)
     """What that message may mention."""
+    details: dict[str, str] = attrs.field(factory=dict)
+    """Where it was tried from, for the record, if that is to be kept: `ip`, `user_agent`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,31 +54,99 @@ class Summary:
     last_ms: int
 
 
-def add(txn: Transaction, refusals: Iterable[Refusal]) -> None:
-    """Count refusals in, in any order of their times. `room_id` is that of the one counted last."""
-    for summary in _summed_up(refusals):
+def add(txn: Transaction, refusals: Iterable[Refusal], *, record: bool = False) -> list[Entry]:
+    """Count refusals in, in any order of their times. `room_id` is that of the one counted last.
+
+    With `record`, what is new in its minute is returned for the outbox of the same transaction; of the others only the
+    count grows, and `take` finds it once the minute is over.
+    """
+    found = list(refusals)
+    news = [summary for summary in _summed_up(found) if _count_in(txn, summary, record=record)]
+    return [_entry(summary, summary.first_ms, summary.count, _details(found, summary)) for summary in news if record]
+
+
+def _count_in(txn: Transaction, summary: Summary, *, record: bool) -> bool:
+    """Whether it was the first of its minute."""
+    txn.execute(
+        "INSERT INTO groupreg_refusals"
+        " (minute_ms, account, code, attempt, dry, room_id, count, first_ms, last_ms, recorded)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (minute_ms, account, code, attempt, dry) DO UPDATE SET room_id = excluded.room_id,"
+        " count = groupreg_refusals.count + excluded.count,"
+        " first_ms = CASE WHEN excluded.first_ms < groupreg_refusals.first_ms"
+        "  THEN excluded.first_ms ELSE groupreg_refusals.first_ms END,"
+        " last_ms = CASE WHEN excluded.last_ms > groupreg_refusals.last_ms"
+        "  THEN excluded.last_ms ELSE groupreg_refusals.last_ms END"
+        " RETURNING count",
+        (
+            summary.minute_ms,
+            summary.account,
+            summary.code,
+            summary.attempt,
+            int(summary.dry),
+            summary.room_id,
+            summary.count,
+            summary.first_ms,
+            summary.last_ms,
+            summary.count if record else 0,
+        ),
+    )
+    ((count,),) = txn.fetchall()
+    return int(count) == summary.count  # any that were there before have added to it
+
+
+def untaken(txn: Transaction, now_ms: int) -> bool:
+    """Whether `take` would find any."""
+    return bool(_behind(txn, now_ms, 1))
+
+
+def _behind(txn: Transaction, now_ms: int, limit: int) -> list[Any]:
+    txn.execute(
+        "SELECT minute_ms, account, code, attempt, dry, recorded FROM groupreg_refusals"
+        " WHERE recorded < count AND minute_ms <= ? ORDER BY minute_ms, account, code, attempt, dry LIMIT ?",
+        (now_ms - _MINUTE_MS - _STRAGGLERS_MS, limit),
+    )
+    return txn.fetchall()
+
+
+def take(txn: Transaction, now_ms: int, limit: int) -> list[Entry]:
+    """What the counts of minutes that are over have that was not recorded; it counts as recorded now.
+
+    For one process at a time.
+    """
+    entries = []
+    for *place, recorded in _behind(txn, now_ms, limit):
+        # The count of this moment: whoever counts in meanwhile comes before this statement or waits for its end.
         txn.execute(
-            "INSERT INTO groupreg_refusals"
-            " (minute_ms, account, code, attempt, dry, room_id, count, first_ms, last_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (minute_ms, account, code, attempt, dry) DO UPDATE SET room_id = excluded.room_id,"
-            " count = groupreg_refusals.count + excluded.count,"
-            " first_ms = CASE WHEN excluded.first_ms < groupreg_refusals.first_ms"
-            "  THEN excluded.first_ms ELSE groupreg_refusals.first_ms END,"
-            " last_ms = CASE WHEN excluded.last_ms > groupreg_refusals.last_ms"
-            "  THEN excluded.last_ms ELSE groupreg_refusals.last_ms END",
-            (
-                summary.minute_ms,
-                summary.account,
-                summary.code,
-                summary.attempt,
-                int(summary.dry),
-                summary.room_id,
-                summary.count,
-                summary.first_ms,
-                summary.last_ms,
-            ),
+            "UPDATE groupreg_refusals SET recorded = count"
+            " WHERE minute_ms = ? AND account = ? AND code = ? AND attempt = ? AND dry = ?"
+            " RETURNING minute_ms, account, code, attempt, room_id, count, dry, first_ms, last_ms",
+            place,
         )
+        ((*values,),) = txn.fetchall()
+        summary = _summary(tuple(values))
+        entries.append(_entry(summary, summary.last_ms if recorded else summary.first_ms, summary.count - recorded))
+    return entries
+
+
+def _entry(summary: Summary, ts_ms: int, count: int, details: Mapping[str, str] | None = None) -> Entry:
+    verdict = f"{'dry' if summary.dry else 'refused'}:{summary.code}"
+    return draft(
+        Kind.refusal,
+        ts_ms,
+        type=summary.attempt,
+        verdict=verdict,
+        count=count,
+        room=summary.room_id,
+        actor=summary.account,
+        details=details or {},
+    )
+
+
+def _details(refusals: Iterable[Refusal], summary: Summary) -> dict[str, str]:
+    """Where the first of them was tried from."""
+    same = [one for one in refusals if _key(one) == _key_of(summary)]
+    return min(same, key=lambda one: one.ts_ms).details
 
 
 def page(txn: Transaction, filters: Mapping[str, str], start: int, limit: int) -> tuple[list[Summary], int]:
@@ -98,7 +173,7 @@ def counts(txn: Transaction) -> dict[tuple[str, bool], int]:
 def _summed_up(refusals: Iterable[Refusal]) -> list[Summary]:
     sums: dict[tuple[int, str, str, str, bool], Summary] = {}
     for one in refusals:
-        key = (one.ts_ms - one.ts_ms % _MINUTE_MS, one.account, one.code, one.attempt, one.dry)
+        key = _key(one)
         before = sums.get(key)
         sums[key] = Summary(
             minute_ms=key[0],
@@ -113,6 +188,14 @@ def _summed_up(refusals: Iterable[Refusal]) -> list[Summary]:
         )
     # One order for all processes: rows locked crosswise would be a deadlock.
     return [sums[key] for key in sorted(sums)]
+
+
+def _key(one: Refusal) -> tuple[int, str, str, str, bool]:
+    return one.ts_ms - one.ts_ms % _MINUTE_MS, one.account, one.code, one.attempt, one.dry
+
+
+def _key_of(summary: Summary) -> tuple[int, str, str, str, bool]:
+    return summary.minute_ms, summary.account, summary.code, summary.attempt, summary.dry
 
 
 def _summary(row: tuple[Any, ...]) -> Summary:

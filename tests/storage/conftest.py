@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 SYNAPSES = (
     *("users", "user_threepids", "account_data", "pushers", "rooms", "room_aliases", "room_stats_current"),
     *("room_stats_state", "events", "event_json", "current_state_events", "room_memberships"),
-    "local_current_membership",
+    *("local_current_membership", "stream_positions", "event_reports", "room_reports", "user_reports"),
+    *("devices", "access_tokens"),
 )
 
 

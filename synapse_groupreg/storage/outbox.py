@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The way of the module's own records into the retention store: written with what they tell, numbered afterwards.
+
+Whoever does something appends its entry in the same transaction, so that neither is there without the other. Only the
+recorder numbers and reads. This file knows no key: `seal` and `open_` come from outside.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from synapse_groupreg.retention.records import Entry, Kind
+from synapse_groupreg.storage import acts, refusals, reports
+from synapse_groupreg.storage.entries import OUTBOX, cleaned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from synapse_groupreg.storage.database import Transaction
+
+    Seal = Callable[[bytes], bytes]
+
+
+def append(txn: Transaction, entries: Iterable[Entry], seal: Seal) -> None:
+    """Put entries in, in the transaction of what they tell."""
+    for entry in entries:
+        sealed = b64encode(seal(_dump(entry))).decode()
+        txn.execute("INSERT INTO groupreg_outbox (made_ms, payload) VALUES (?, ?)", (entry.ts_ms, sealed))
+
+
+def number(txn: Transaction, seal: Seal, now_ms: int, limit: int = 1000) -> int:
+    """Take in what other tables have to tell, and number what is there; how many got a number.
+
+    INVARIANT: a number is given once, in the order of commit of this function: whoever reads on from a number misses
+    nothing. Call it again at once while it returns `limit`.
+    """
+    if not _untaken(txn, now_ms):
+        return 0  # without a write, which an idle server should be spared each second
+    last = _lock(txn)
+    append(txn, [*refusals.take(txn, now_ms, limit), *acts.take(txn, limit), *reports.take(txn, limit)], seal)
+    txn.execute(
+        "UPDATE groupreg_outbox SET seq = ? + numbered.place FROM"
+        " (SELECT id, row_number() OVER (ORDER BY id) AS place FROM groupreg_outbox WHERE seq IS NULL"
+        " ORDER BY id LIMIT ?) AS numbered WHERE groupreg_outbox.id = numbered.id",
+        (last, limit),
+    )
+    given = txn.rowcount
+    if given:
+        txn.execute("UPDATE groupreg_outbox_last SET seq = ?", (last + given,))
+    return given
+
+
+def read(txn: Transaction, after: int, limit: int, open_: Seal) -> list[Entry]:
+    """Entries behind a number, in order. Raises what `open_` raises for what was sealed with another key."""
+    txn.execute(
+        "SELECT seq, payload FROM groupreg_outbox WHERE seq > ? ORDER BY seq LIMIT ?",
+        (after, limit),
+    )
+    return [_load(open_(b64decode(payload)), int(seq)) for seq, payload in txn.fetchall()]
+
+
+def forget(txn: Transaction, up_to: int) -> None:
+    """Remove what both logs have."""
+    txn.execute("DELETE FROM groupreg_outbox WHERE seq <= ?", (up_to,))
+
+
+def waiting(txn: Transaction) -> tuple[int, int | None]:
+    """How many entries are not recorded yet, and the time of the oldest; without what `number` has yet to take in."""
+    txn.execute("SELECT count(*), min(made_ms) FROM groupreg_outbox")
+    rows, oldest = txn.fetchone()
+    return int(rows), None if oldest is None else int(oldest)
+
+
+def publish_progress(txn: Transaction, cursors: Mapping[str, int]) -> None:
+    """Let every process know how far the recorder is. Only after the retention store has it."""
+    for source, position in sorted(cursors.items()):
+        txn.execute(
+            "INSERT INTO groupreg_recorded (source, position) VALUES (?, ?)"
+            " ON CONFLICT (source) DO UPDATE SET position = excluded.position"
+            " WHERE groupreg_recorded.position <> excluded.position",
+            (source, position),
+        )
+
+
+def progress(txn: Transaction) -> dict[str, int]:
+    """How far the recorder said that it is, by source."""
+    txn.execute("SELECT source, position FROM groupreg_recorded")
+    return {str(source): int(position) for source, position in txn.fetchall()}
+
+
+def _untaken(txn: Transaction, now_ms: int) -> bool:
+    txn.execute("SELECT 1 FROM groupreg_outbox WHERE seq IS NULL LIMIT 1")
+    unnumbered = txn.fetchone() is not None
+    return unnumbered or acts.untaken(txn) or refusals.untaken(txn, now_ms) or reports.untaken(txn, 1)
+
+
+def _lock(txn: Transaction) -> int:
+    """The last number, with the lock that rivals wait for; made the first time."""
+    # An upsert, since it sees what a rival committed while we waited, also where a mere SELECT FOR UPDATE would not.
+    txn.execute(
+        "INSERT INTO groupreg_outbox_last (only_row, seq) VALUES (1, 0)"
+        " ON CONFLICT (only_row) DO UPDATE SET seq = groupreg_outbox_last.seq RETURNING seq"
+    )
+    return int(txn.fetchall()[0][0])
+
+
+def _dump(entry: Entry) -> bytes:
+    shown = attrs.asdict(entry, recurse=False)
+    said = {name: value for name, value in shown.items() if value is not None}
+    del said["source"], said["position"]
+    return json.dumps(cleaned({**said, "kind": entry.kind.value, "details": dict(entry.details)})).encode()
+
+
+def _load(payload: bytes, seq: int) -> Entry:
+    said: dict[str, Any] = json.loads(payload)
+    return Entry(**{**said, "kind": Kind(said["kind"])}, source=OUTBOX, position=seq)

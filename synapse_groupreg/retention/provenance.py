@@ -1,0 +1,268 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The first line of a bundle: its shape, and who vouches for the log's key and its checkpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from synapse_groupreg.retention.bundle import ENDORSEMENT_TYPE, FILTERS, VERSION
+from synapse_groupreg.retention.findings import Broken, Findings, NoBundle
+from synapse_groupreg.retention.notes import Checkpoint, Key, NoteError, open_note
+from synapse_groupreg.retention.records import LogName, canonical
+from synapse_groupreg.retention.strict_json import SpellingError, parse, unb64_strict
+from synapse_groupreg.retention.tree import HASH_BYTES, TreeError, verify_consistency
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from synapse_groupreg.retention.notes import Verify
+
+_TEXTS = ("origin", "log", "mode", "case", "basis", "by", "checkpoint", "vkey")
+_KEYS = frozenset({*_TEXTS, "bundle", "made_ms", "identities", "endorsement", "anchors"})
+_LIST_FILTERS = frozenset({"kinds", "types", "verdicts"})
+_TIME_FILTERS = frozenset({"from_ms", "to_ms"})
+_ENDORSEMENT = frozenset({"type", "origin", "vkey", "valid_from_ms", "signatures"})
+_SIGNATURE_BYTES = 64
+
+
+@attrs.frozen
+class Trust:
+    """What the verifier was given to trust."""
+
+    vkey: str | None = None
+    """The log's key, known from elsewhere than the bundle."""
+    server_keys: Mapping[str, bytes] = attrs.field(factory=dict)
+    """Keys of the homeserver by id, like `ed25519:a_AbCd`."""
+
+
+@attrs.frozen(kw_only=True)
+class Provenance:
+    """What the first line establishes for the rest."""
+
+    manifest: dict[str, Any]
+    key: Key
+    checkpoint: Checkpoint
+    endorsed: bool
+    """Whether a given key of the homeserver has signed the log's key."""
+
+
+def is_number(value: object, lowest: int = 0) -> bool:
+    """Whether a value of JSON is a whole number that is not below another; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= lowest
+
+
+def texts(value: object) -> bool:
+    """Whether a value of JSON is a list of strings."""
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def read_manifest(text: str) -> dict[str, Any]:
+    """The first line's value, in its right shape. Raises NoBundle or Broken."""
+    try:
+        manifest = parse(text)
+    except SpellingError as error:
+        if not text.startswith('{"anchors":'):
+            raise NoBundle("the file is no bundle: its first line is no manifest") from None
+        raise Broken(f"the manifest can't be read: {error}") from None
+    if not isinstance(manifest, dict) or "bundle" not in manifest:
+        raise NoBundle("the file is no bundle: its first line is no manifest")
+    if not is_number(manifest["bundle"]) or manifest["bundle"] != VERSION:
+        raise Broken(f"the bundle has another format than version {VERSION}, which this verifier knows")
+    wrong = _shape(manifest)
+    if wrong:
+        raise Broken(f"the manifest's {wrong}")
+    return manifest
+
+
+def _shape(manifest: Mapping[str, Any]) -> str | None:
+    """What is wrong with the shape of a manifest, beginning with the field."""
+    mode = manifest.get("mode")
+    if not isinstance(mode, str) or mode not in _MODES:
+        return "mode is not range, subject or filter"
+    keys = _KEYS | {mode}
+    if manifest.keys() != keys:
+        wrong = min(manifest.keys() ^ keys)
+        return f"{wrong[:40]} {'must not be there' if wrong in manifest else 'is missing'} in mode {mode}"
+    for key in _TEXTS:
+        if not isinstance(manifest[key], str) or not manifest[key]:
+            return f"{key} is not a text"
+    tests: Mapping[str, bool] = {
+        "log": manifest["log"] in set(LogName),
+        "made_ms": is_number(manifest["made_ms"]),
+        "identities": isinstance(manifest["identities"], bool),
+        "endorsement": isinstance(manifest["endorsement"], dict),
+        "anchors": isinstance(manifest["anchors"], list) and all(map(_is_anchor, manifest["anchors"])),
+        mode: _MODES[mode](manifest[mode]),
+    }
+    return next((f"{key} has not the right form" for key, right in tests.items() if not right), None)
+
+
+def _is_anchor(anchor: object) -> bool:
+    if not isinstance(anchor, dict) or anchor.get("kind") not in ("file", "room"):
+        return False
+    if not isinstance(anchor.get("where"), str) or not anchor["where"]:
+        return False
+    if anchor.keys() == {"kind", "where"}:
+        return True
+    return (
+        anchor.keys() == {"kind", "where", "checkpoint", "proof"}
+        and isinstance(anchor["checkpoint"], str)
+        and texts(anchor["proof"])
+    )
+
+
+def _is_range(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value)) and value[0] <= value[1]  # noqa: PLR2004 - from and to
+
+
+def _is_subject(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"kind", "name"}
+        and value["kind"] in ("room", "account")
+        and isinstance(value["name"], str)
+        and bool(value["name"])
+    )
+
+
+def _is_filter(value: object) -> bool:
+    return isinstance(value, dict) and value.keys() <= FILTERS and all(map(_is_condition, value, value.values()))
+
+
+def _is_condition(key: str, value: object) -> bool:
+    if key in _LIST_FILTERS:
+        return texts(value)
+    return is_number(value) if key in _TIME_FILTERS else isinstance(value, str)
+
+
+_MODES: Mapping[str, Callable[[object], bool]] = {
+    "range": _is_range,
+    "subject": _is_subject,
+    "filter": _is_filter,
+}
+"""The key that says more of each mode, which has its name, and what it may hold."""
+
+
+def check_provenance(manifest: dict[str, Any], trust: Trust, verify: Verify, findings: Findings) -> Provenance:
+    """Check the log's key, its endorsement, the checkpoint and the anchors. Raises Broken if one can't be read."""
+    key = _key(manifest, trust, findings)
+    checkpoint = _checkpoint(manifest["checkpoint"], key, verify, "checkpoint")
+    if checkpoint.origin != manifest["origin"]:
+        findings.add(1, "the checkpoint is of another log than the manifest's origin")
+    if manifest["mode"] == "range" and manifest["range"][1] > checkpoint.size:
+        findings.add(1, f"the manifest's range reaches beyond the checkpoint, which covers {checkpoint.size} records")
+    endorsed = _endorsement(manifest, trust, verify, findings)
+    for number, anchor in enumerate(manifest["anchors"]):
+        if "checkpoint" in anchor:
+            where = f"anchors[{number}]"
+            old = _checkpoint(anchor["checkpoint"], key, verify, f"{where}.checkpoint")
+            _consistent(anchor["proof"], where, old, checkpoint, findings)
+    return Provenance(manifest=manifest, key=key, checkpoint=checkpoint, endorsed=endorsed)
+
+
+def _key(manifest: Mapping[str, Any], trust: Trust, findings: Findings) -> Key:
+    origin, vkey = manifest["origin"], manifest["vkey"]
+    try:
+        key = Key.parse(vkey)
+    except NoteError as error:
+        raise Broken(f"the manifest's vkey can't be used: {error}") from None
+    if key.name != origin:
+        findings.add(1, "the manifest's vkey is the key of another log than its origin")
+    if not _is_origin(origin, manifest["log"]):
+        findings.add(1, f"the manifest's origin is not that of a log {manifest['log']}")
+    if trust.vkey is not None and trust.vkey != vkey:
+        findings.add(1, "the bundle is signed by another key than the one that was given with --vkey")
+    return key
+
+
+def _is_origin(origin: str, log: str) -> bool:
+    """<server name>/retention/<log>, and /<n> for each shard after the first."""
+    server, *rest = origin.split("/")
+    if not server or rest[:2] != ["retention", log]:
+        return False
+    return not rest[2:] or (len(rest) == 3 and rest[2].isascii() and rest[2].isdigit() and rest[2][0] != "0")  # noqa: PLR2004 - with a shard
+
+
+def _checkpoint(note: str, key: Key, verify: Verify, what: str) -> Checkpoint:
+    try:
+        checkpoint = Checkpoint.parse(open_note(note, (key,), verify).text)
+    except NoteError as error:
+        raise Broken(f"the manifest's {what} does not hold: {error}") from None
+    if checkpoint.extensions:
+        raise Broken(f"the manifest's {what} has more lines than a checkpoint of this log")
+    return checkpoint
+
+
+def _endorsement(manifest: Mapping[str, Any], trust: Trust, verify: Verify, findings: Findings) -> bool:
+    said = manifest["endorsement"]
+    wrong = _endorsement_shape(said, manifest)
+    if wrong:
+        findings.add(1, f"the endorsement of the log's key {wrong}")
+        return False
+    server = manifest["origin"].split("/")[0]
+    signatures = said["signatures"][server]
+    known = [key_id for key_id in signatures if key_id in trust.server_keys]
+    if trust.server_keys and not known:
+        findings.add(1, "the endorsement is signed by another key than those given with --server-key")
+    message = canonical({key: value for key, value in said.items() if key != "signatures"}).encode()
+    for key_id in known:
+        if not verify(trust.server_keys[key_id], message, _unb64_standard(signatures[key_id])):
+            findings.add(1, f"the endorsement's signature by the homeserver's key {key_id[:60]} does not hold")
+    return bool(known)
+
+
+def _endorsement_shape(said: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | None:
+    if said.keys() != _ENDORSEMENT:
+        return "has not exactly the keys " + ", ".join(sorted(_ENDORSEMENT))
+    server = manifest["origin"].split("/")[0]
+    valid_from = said["valid_from_ms"]
+    wrong = {
+        f"is not of type {ENDORSEMENT_TYPE}": said["type"] != ENDORSEMENT_TYPE,
+        "is for another log than the manifest's origin": said["origin"] != manifest["origin"],
+        "is for another key than the manifest's vkey": said["vkey"] != manifest["vkey"],
+        "is valid only after the bundle was made": not is_number(valid_from) or valid_from > manifest["made_ms"],
+        f"is not signed by {server[:60]}, and by it alone": not _are_signatures(said["signatures"], server),
+    }
+    return next((text for text, is_so in wrong.items() if is_so), None)
+
+
+def _are_signatures(signatures: object, server: str) -> bool:
+    if not isinstance(signatures, dict) or signatures.keys() != {server}:
+        return False
+    by_key = signatures[server]
+    return isinstance(by_key, dict) and bool(by_key) and all(map(_is_signature, by_key, by_key.values()))
+
+
+def _is_signature(key_id: str, text: object) -> bool:
+    return key_id.startswith("ed25519:") and isinstance(text, str) and len(_unb64_standard(text)) == _SIGNATURE_BYTES
+
+
+def _unb64_standard(text: str) -> bytes:
+    """Unpadded base64 as in the Matrix specification; no bytes if it is none."""
+    if "-" in text or "_" in text:
+        return b""
+    try:
+        return unb64_strict(text.replace("+", "-").replace("/", "_"))
+    except ValueError:
+        return b""
+
+
+def _consistent(proof: Sequence[str], where: str, old: Checkpoint, new: Checkpoint, findings: Findings) -> None:
+    if old.origin != new.origin:
+        findings.add(1, f"the manifest's {where}.checkpoint is of another log")
+        return
+    try:
+        verify_consistency(old.size, new.size, old.root, new.root, hashes(proof))
+    except (ValueError, TreeError) as error:
+        findings.add(1, f"the manifest's {where}: the log was rewritten since that checkpoint: {error}")
+
+
+def hashes(proof: Sequence[str]) -> list[bytes]:
+    """The hashes of a proof. Raises ValueError."""
+    found = [unb64_strict(one) for one in proof]
+    if any(len(one) != HASH_BYTES for one in found):
+        raise ValueError(f"a hash has {HASH_BYTES} bytes")
+    return found

@@ -1,0 +1,229 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Verifies a bundle: lines in, findings out (article 13.1). Needs no server, no store and no secret.
+
+In this order: the manifest's shape; the log's key, its endorsement and the checkpoint's signature; every record's line,
+header and disclosures, and whether they are what the manifest claims; that all records stand in the tree whose root the
+checkpoint signs; that the file is whole and was signed by the log's key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from synapse_groupreg.retention.bundle import SIGNED_PREFIX
+from synapse_groupreg.retention.chains import SubjectScope
+from synapse_groupreg.retention.findings import Broken, Coverage, Findings, NoBundle, Report
+from synapse_groupreg.retention.provenance import (
+    Provenance,
+    Trust,
+    check_provenance,
+    hashes,
+    is_number,
+    read_manifest,
+    texts,
+)
+from synapse_groupreg.retention.scope import FilterScope, RangeScope, Scope
+from synapse_groupreg.retention.shown import RecordReader, Shown
+from synapse_groupreg.retention.strict_json import SpellingError, parse, unb64_strict
+from synapse_groupreg.retention.tree import HASH_BYTES, TreeError, multiproof_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from synapse_groupreg.retention.notes import Verify
+
+_STEP = 1000
+"""Lines between two reports of progress."""
+
+
+def verify_bundle(
+    lines: Iterable[bytes], verify: Verify, trust: Trust | None = None, progress: Callable[[int], None] | None = None
+) -> Report:
+    """Verify the lines of a bundle, each with its newline. `progress` is told how many more bytes were read.
+
+    Memory grows by 40 bytes a record, and with the number of tokens. Never raises because of what the lines hold.
+    """
+    return _Verification(verify, trust or Trust()).run(lines, progress or (lambda _: None))
+
+
+class _Verification:
+    """One run."""
+
+    def __init__(self, verify: Verify, trust: Trust) -> None:
+        self._verify = verify
+        self._trust = trust
+        self._findings = Findings()
+        self._hash = hashlib.sha256()
+        self._number = 0
+        self._manifest: dict[str, Any] = {}
+        self._provenance: Provenance | None = None
+        self._records: RecordReader | None = None
+        self._indexes = array("Q")
+        self._leaves = bytearray()
+        self._kinds: Counter[str] = Counter()
+        self._first_ms: int | None = None
+        self._last_ms: int | None = None
+        self._coverage: Sequence[Coverage] = ()
+
+    def run(self, lines: Iterable[bytes], progress: Callable[[int], None]) -> Report:
+        """Read everything, or as far as it can be read."""
+        readable = True
+        try:
+            self._read(self._texts(lines, progress))
+        except NoBundle as error:
+            readable = False
+            self._findings.stop(1, error)
+        except Broken as error:
+            self._findings.stop(self._number, error)
+        return self._report(readable=readable)
+
+    def _texts(self, lines: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[str]:
+        """The text of each line. What is hashed is every line but the last: see `_end`."""
+        unreported = 0
+        for line in lines:
+            self._number += 1
+            unreported += len(line)
+            if not self._number % _STEP:
+                progress(unreported)
+                unreported = 0
+            if line[-1:] != b"\n":
+                raise Broken("the line has no newline at its end: the file was cut off")
+            try:
+                text = line[:-1].decode()
+            except UnicodeDecodeError:
+                raise (NoBundle if self._number == 1 else Broken)("the line is not UTF-8") from None
+            yield text
+            self._hash.update(line)
+        progress(unreported)
+
+    def _read(self, texts_: Iterator[str]) -> None:
+        manifest = next(texts_, None)
+        if manifest is None:
+            raise NoBundle("the file is empty")
+        self._manifest = read_manifest(manifest)
+        self._provenance = provenance = check_provenance(self._manifest, self._trust, self._verify, self._findings)
+        scope = self._scope()
+        self._records = RecordReader(self._findings, provenance.checkpoint.size, scope.wanted)
+        proof = self._read_records(texts_, self._records, scope)
+        self._coverage = scope.finish(self._number)
+        self._prove(proof, provenance)
+        self._end(next(texts_, None))
+        if next(texts_, None) is not None:
+            raise Broken("there is something after the end")
+
+    def _scope(self) -> Scope:
+        mode = self._manifest["mode"]
+        if mode == "range":
+            return RangeScope(self._manifest["range"], self._findings)
+        if mode == "subject":
+            return SubjectScope(self._manifest["subject"], self._findings)
+        return FilterScope(self._manifest["filter"], self._findings)
+
+    def _read_records(self, texts_: Iterator[str], records: RecordReader, scope: Scope) -> str:
+        """Every line up to the proof, which it answers."""
+        read, look, count = records.read, scope.add, self._count
+        for text in texts_:
+            if text.startswith('{"proof":'):
+                return text
+            shown = read(self._number, text)
+            count(shown)
+            look(shown)
+        self._number += 1
+        raise Broken("the proof is missing: the file was cut off")
+
+    def _count(self, shown: Shown) -> None:
+        self._indexes.append(shown.index)
+        self._leaves += shown.leaf
+        header = shown.header
+        if not header:
+            return
+        self._kinds[header["k"]] += 1
+        at = header["ts"]
+        if self._first_ms is None or at < self._first_ms:
+            self._first_ms = at
+        if self._last_ms is None or at > self._last_ms:
+            self._last_ms = at
+
+    def _prove(self, text: str, provenance: Provenance) -> None:
+        """Check that the records are those of the tree that the checkpoint signs."""
+        line = _parsed(text, "the proof")
+        if line.keys() != {"proof"} or not texts(line["proof"]):
+            raise Broken("the proof is not a list of hashes")
+        checkpoint, leaves = provenance.checkpoint, memoryview(self._leaves)
+        each = (
+            (index, bytes(leaves[place * HASH_BYTES : (place + 1) * HASH_BYTES]))
+            for place, index in enumerate(self._indexes)
+        )
+        try:
+            root = multiproof_root(each, checkpoint.size, hashes(line["proof"]))
+        except (ValueError, TreeError) as error:
+            self._findings.add(self._number, f"the proof does not fit the records: {error}")
+            return
+        if root != checkpoint.root:
+            text = (
+                "the records do not lead to the root that the checkpoint signs: one of them, or the proof, was changed"
+            )
+            self._findings.add(self._number, text)
+
+    def _end(self, text: str | None) -> None:
+        """Check that the file is whole, and signed."""
+        if text is None:
+            self._number += 1
+            raise Broken("the end is missing: the file was cut off")
+        line = _parsed(text, "the end")
+        end = line.get("end")
+        if line.keys() != {"end", "sig"} or not isinstance(end, dict) or end.keys() != {"records", "sha256"}:
+            raise Broken("the end has not the right form")
+        if not is_number(end["records"]) or end["records"] != len(self._indexes):
+            self._findings.add(
+                self._number, f"the end counts other than the {len(self._indexes)} records that are here"
+            )
+        digest = self._hash.digest()
+        if _bytes(end["sha256"]) != digest:
+            text = "the SHA-256 of all lines before is not the one that the end says: something in them was changed"
+            self._findings.add(self._number, text)
+        assert self._provenance is not None
+        if not self._verify(self._provenance.key.public, SIGNED_PREFIX + digest, _bytes(line["sig"])):
+            self._findings.add(self._number, "the signature of the end is not one of this file by the log's key")
+
+    def _report(self, *, readable: bool) -> Report:
+        provenance, records = self._provenance, self._records
+        return Report(
+            findings=tuple(sorted(self._findings.found, key=lambda finding: finding.line)),
+            more=self._findings.more,
+            readable=readable,
+            manifest=self._manifest,
+            size=provenance.checkpoint.size if provenance else 0,
+            root=provenance.checkpoint.text.split("\n")[2] if provenance else "",
+            records=len(self._indexes),
+            kinds=dict(self._kinds.most_common()),
+            first_ms=self._first_ms,
+            last_ms=self._last_ms,
+            disclosures=records.disclosures if records else 0,
+            contents=records.contents if records else 0,
+            coverage=tuple(self._coverage),
+            key="given" if self._trust.vkey else "endorsed" if provenance and provenance.endorsed else "claimed",
+            endorsement_checked=bool(provenance and provenance.endorsed),
+            anchored=bool(self._manifest.get("anchors")),
+        )
+
+
+def _parsed(text: str, what: str) -> dict[str, Any]:
+    try:
+        line = parse(text)
+    except SpellingError as error:
+        raise Broken(f"{what} can't be read: {error}") from None
+    if not isinstance(line, dict):
+        raise Broken(f"{what} is not where it should be")
+    return line
+
+
+def _bytes(text: object) -> bytes:
+    try:
+        return unb64_strict(text) if isinstance(text, str) else b""
+    except ValueError:
+        return b""

@@ -21,15 +21,17 @@ from synapse_groupreg.handlers.change import Setting
 from synapse_groupreg.handlers.following import Following
 from synapse_groupreg.handlers.gate import Gate
 from synapse_groupreg.handlers.journal import RefusalJournal
+from synapse_groupreg.handlers.logins import Logins
 from synapse_groupreg.handlers.notices import Notices
 from synapse_groupreg.handlers.people import People
 from synapse_groupreg.handlers.snapshot import Snapshot
 from synapse_groupreg.handlers.wording import Words
 from synapse_groupreg.homeserver import compat, keys, settings
 from synapse_groupreg.homeserver.callbacks import Callbacks
+from synapse_groupreg.homeserver.logins import LoginCallbacks
 from synapse_groupreg.homeserver.replies import Replies
 from synapse_groupreg.homeserver.synapse import SynapseHomeserver
-from synapse_groupreg.storage import facts
+from synapse_groupreg.storage import events, facts
 from synapse_groupreg.storage.database import migrate, start_lock
 from synapse_groupreg.web.api import endpoints
 from synapse_groupreg.web.reading import Reading
@@ -69,7 +71,10 @@ class GroupRegModule:
         self._homeserver.refresh = self._snapshot.refresh
         self._schema = _in_a_thread(self._prepare_database)
         every = config.notices.every if config.notices.enabled else None
-        self._journal = RefusalJournal(self._database, self._homeserver, every)
+        self._seal = self._key.seal if config.retention.enabled else None
+        self._journal = RefusalJournal(
+            self._database, self._homeserver, every, seal=self._seal, origin=compat.request_origin
+        )
         metrics.follow_snapshot(self._snapshot, self._homeserver)
         self._serve()
         self._loop()
@@ -102,6 +107,7 @@ class GroupRegModule:
                 start.prepare(
                     txn, self._config.mode, self._key.fingerprint, now_ms, notice_account=self._notice_account
                 )
+                events.note_start(txn, self._database.dialect, compat.instance_name(self._api))
             with begin() as txn:
                 found = facts.since(txn, None, now_ms)
         assert found is not None
@@ -122,6 +128,8 @@ class GroupRegModule:
         self._words = words = Words(self._database, homeserver, config.texts.default_language)
         replies = Replies(config, words, homeserver.server_name, lambda: snapshot.mode)
         Callbacks(self._api, config, gate, replies).register()
+        if self._seal is not None:
+            self._record_logins()
         self._api.register_third_party_rules_callbacks(
             on_add_user_third_party_identifier=self._contact_added,
             on_remove_user_third_party_identifier=self._contact_removed,
@@ -135,6 +143,7 @@ class GroupRegModule:
             digest=self._key.digest,
             about=self._about,
             setting=self._setting,
+            seal=self._seal,
         )
         site = Site(
             self._api,
@@ -146,6 +155,10 @@ class GroupRegModule:
             version=metadata.version("synapse-groupreg"),
         )
         self._api.register_web_resource(PREFIX, site)
+
+    def _record_logins(self) -> None:
+        logins = Logins(self._database, self._homeserver, self._journal)
+        LoginCallbacks(self._api, logins, self._homeserver.now_ms).register()
 
     def _loop(self) -> None:
         every = self._api.looping_background_call

@@ -32,6 +32,11 @@ LOST = Counter(
     "Refusals that stood but could not be written to the database",
     [_SERVER],
 )
+RECORDS_LOST = Counter(
+    "synapse_groupreg_records_lost",
+    "Logins, registrations and logouts that could not be written to the database",
+    [_SERVER],
+)
 FAILURES = Counter(
     "synapse_groupreg_failed_checks",
     "Checks that failed unexpectedly and were answered as on_error says",
@@ -78,4 +83,5 @@ def follow_snapshot(snapshot: Snapshot, homeserver: Homeserver) -> None:
     _SNAPSHOT_ACCOUNTS.labels(name).set_function(lambda: len(snapshot.assurance))
     _SNAPSHOT_EXCEPTIONS.labels(name).set_function(lambda: snapshot.exceptions)
     _SNAPSHOT_AGE.labels(name).set_function(lambda: (homeserver.now_ms() - snapshot.refreshed_ms) / 1000)
+    RECORDS_LOST.labels(name)
     LOST.labels(name)  # shown from the start, so that an alert sees the first one

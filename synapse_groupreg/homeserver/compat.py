@@ -46,9 +46,13 @@ NEWEST_SYNAPSE = (1, 163)
 class Request:
     """The client's or server's request that a callback serves. `path` is raw: still percent-encoded, no query."""
 
+    id: str
+    """Unique in this process."""
     method: str
     path: str
     requester: str | None
+    ip: str
+    user_agent: str
 
 
 def synapse_version() -> str:
@@ -82,8 +86,10 @@ def self_test(api: ModuleApi) -> None:
         "the database configuration": lambda: api._store.db_pool._database_config,
         "the request of a logging context": lambda: logging_context.current_context().request,
         "the fields of a request": lambda: [
-            getattr(attrs.fields(logging_context.ContextRequest), name) for name in ("method", "url", "requester")
+            getattr(attrs.fields(logging_context.ContextRequest), name)
+            for name in ("request_id", "method", "url", "requester", "ip_address", "user_agent")
         ],
+        "the name of this process": lambda: api._hs.get_instance_name,
         "events by id": lambda: api._store.get_event,
         "registration of bots": lambda: api._hs.get_registration_handler().register_with_store,
         "unencrypted rooms": lambda: api._hs.get_room_creation_handler().create_room,
@@ -129,7 +135,27 @@ def current_request() -> Request | None:
     request = getattr(current, "request", None)
     if request is None:
         return None
-    return Request(method=request.method, path=request.url.partition("?")[0], requester=request.requester)
+    return Request(
+        id=request.request_id,
+        method=request.method,
+        path=request.url.partition("?")[0],
+        requester=request.requester,
+        ip=request.ip_address,
+        user_agent=request.user_agent,
+    )
+
+
+def request_origin() -> dict[str, str]:
+    """Address and client of the request being served, as far as they are known."""
+    request = current_request()
+    found = {} if request is None else {"ip": request.ip, "user_agent": request.user_agent}
+    return {name: value for name, value in found.items() if value}
+
+
+def instance_name(api: ModuleApi) -> str:
+    """What Synapse calls this process where it notes who wrote what."""
+    name: str = api._hs.get_instance_name()
+    return name
 
 
 def making(api: ModuleApi, user_id: str, body: dict[str, Any]) -> Making:

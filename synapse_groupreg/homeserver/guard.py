@@ -41,7 +41,7 @@ def act_of(method: str, path: str) -> Act | None:
         case ("_matrix", "media", _, "upload" | "create", *_):
             return Act("manage")
         case _:
-            within = _within_client(path)
+            within = within_client(path)
             return None if within is None else _client_act(method, within)
 
 
@@ -49,7 +49,7 @@ def _segments(path: str) -> tuple[str, ...]:
     return tuple(unquote(segment) for segment in path.strip("/").split("/"))
 
 
-def _within_client(path: str) -> tuple[str, ...] | None:
+def within_client(path: str) -> tuple[str, ...] | None:
     """What follows the prefix of the client API, in every form that Synapse serves; None for other paths."""
     match _segments(path):
         case ("_matrix", "client", "api", "v1", *rest):
@@ -81,12 +81,12 @@ def _client_act(method: str, segments: tuple[str, ...]) -> Act | None:
 def always_allowed(path: str) -> bool:
     """Whether even a wholly barred account may ask for this: logging out, and our own pages, to see why and appeal."""
     # The whole path, not its end: `PUT …/kick/logout` is a kick whose transaction has that name.
-    return path.startswith(OWN_PATH) or _within_client(path) in (("logout",), ("logout", "all"))
+    return path.startswith(OWN_PATH) or within_client(path) in (("logout",), ("logout", "all"))
 
 
 def founds_room(path: str) -> bool:
     """Whether a request makes a room: its invites were judged with the founding."""
-    match _within_client(path):
+    match within_client(path):
         case ("createRoom",) | ("createRoom", _):
             return True
         case _:

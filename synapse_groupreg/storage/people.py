@@ -75,3 +75,13 @@ def language(txn: Transaction, user_id: str) -> str | None:
     )
     row = txn.fetchone()
     return None if row is None else str(row[0])
+
+
+def new_device(txn: Transaction, user_id: str, since_ms: int) -> str | None:
+    """The device of the session that an account began since then; None where it began several, or none."""
+    txn.execute(
+        "SELECT DISTINCT device_id FROM access_tokens WHERE user_id = ? AND last_validated >= ? LIMIT 2",
+        (user_id, since_ms),
+    )
+    found = txn.fetchall()
+    return str(found[0][0]) if len(found) == 1 and found[0][0] else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from synapse_groupreg.handlers import survey, views
+from synapse_groupreg.handlers import looks, survey, views
 from synapse_groupreg.handlers.act_blacklist import show
 from synapse_groupreg.handlers.act_staff import require_account
 from synapse_groupreg.storage import acts, measures, notices, refusals
@@ -90,9 +90,13 @@ class Reading:
 
     async def account(self, call: Call) -> Answer:
         """GET accounts/{user_id}."""
-        now_ms = self._services.homeserver.now_ms()
-        found = await self._run("groupreg_account", views.account, call.path["user_id"], self._services.config, now_ms)
-        if found["user_id"] == call.staff.user_id and not (call.staff.admin or call.staff.roles):
+        services, user_id = self._services, call.path["user_id"]
+        now_ms = services.homeserver.now_ms()
+        looker = call.staff.user_id
+        found = await self._run(
+            "groupreg_account", looks.account, looker, user_id, services.config, now_ms, seal=services.seal
+        )
+        if user_id == looker and not (call.staff.admin or call.staff.roles):
             del found["linked_accounts"]  # a person may have reasons to keep their accounts apart on one screen
         return found
 

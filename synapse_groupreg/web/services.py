@@ -35,3 +35,5 @@ class Services:
     """What the process knows about itself: versions, database, settings of Synapse that undercut the rules."""
     setting: Callable[[Staff], Setting]
     """The setting in which an account acts, or looks."""
+    seal: Callable[[bytes], bytes] | None = None
+    """Encrypts what waits for the retention store; None where no records are kept."""

@@ -8,13 +8,25 @@ Every option is documented by the docstring under it; `config/groupreg.example.y
 from __future__ import annotations
 
 import difflib
-import re
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
+from synapse_groupreg.config.retention import RetentionConfig
+from synapse_groupreg.config.types import (
+    CODES,
+    AssuranceName,
+    Code,
+    Count,
+    Duration,
+    Language,
+    Mode,
+    OnError,
+    Section,
+    UserGlob,
+)
 from synapse_groupreg.errors import BadConfig, Problem
 
 if TYPE_CHECKING:
@@ -22,23 +34,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-Mode = Literal["dry", "enforce"]
-AssuranceName = Literal["none", "contact", "real_name", "in_person"]
-Language = Literal["en", "zh-CN", "ko"]
-OnError = Literal["allow", "refuse"]
-Code = Literal[
-    "room-full",
-    "too-many-founded",
-    "too-many-joined",
-    "identity-required",
-    "account-blacklisted",
-    "room-blacklisted",
-    "server-blacklisted",
-    "room-replaced",
-    "federation-closed",
-    "further-creators",
-]
-CODES: tuple[str, ...] = get_args(Code)
+__all__ = ["CODES", "AssuranceName", "Code", "GroupRegConfig", "Language", "Mode", "OnError", "load", "options"]
 
 _MESSAGES = {
     "int_type": "must be a whole number",
@@ -49,41 +45,9 @@ _MESSAGES = {
     "model_type": "must be a mapping of options to values",
     "invalid_key": "is not an option; the name of an option is a text",
 }
-_DURATION = re.compile(r"([1-9]\d{0,8})([smhdw])")
-_UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_GLOB = re.compile(r"@[^:\s]*:[^\s]+")
 
 
-def _user_glob(value: str) -> str:
-    if not _GLOB.fullmatch(value):
-        message = (
-            "must be a Matrix user id, in which * and ? may stand for other characters, like '@bridge_*:example.org'"
-        )
-        raise ValueError(message)
-    return value
-
-
-def _milliseconds(value: object) -> object:
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if found is not None:
-        return int(found[1]) * _UNITS_MS[found[2]]
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    message = "must be a duration like '30s', '10m', '2h' or '7d'"
-    raise ValueError(message)
-
-
-Duration = Annotated[int, BeforeValidator(_milliseconds)]
-"""Milliseconds, written as Synapse writes durations."""
-Count = Annotated[int, Field(ge=0, le=1_000_000)]
-UserGlob = Annotated[str, AfterValidator(_user_glob)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
-
-
-class QuotasConfig(_Section):
+class QuotasConfig(Section):
     """The three caps (article 8.1). Staff can override each for one room, account or person while the server runs."""
 
     members_per_room: Annotated[int, Field(ge=1, le=1_000_000)] = 500
@@ -94,7 +58,7 @@ class QuotasConfig(_Section):
     """Groups that a person may be a member of."""
 
 
-class RequiredConfig(_Section):
+class RequiredConfig(Section):
     """The assurance that an act needs (article 6.2): none, contact, real_name or in_person."""
 
     post: AssuranceName = "none"
@@ -107,7 +71,7 @@ class RequiredConfig(_Section):
     """To join or post in a group that has more members than the key says, like `{100: real_name}`."""
 
 
-class IdentityConfig(_Section):
+class IdentityConfig(Section):
     """Verified identity (article 6)."""
 
     required: RequiredConfig = RequiredConfig()
@@ -118,14 +82,14 @@ class IdentityConfig(_Section):
     """Folder of the key that digests identity references; default: `groupreg` beside Synapse's configuration file."""
 
 
-class BlacklistConfig(_Section):
+class BlacklistConfig(Section):
     """The blacklist (article 11.3)."""
 
     default_scope: Literal["groups", "account"] = "groups"
     """What an entry on an account cuts when it doesn't say: the functions of groups, or the whole account."""
 
 
-class NoticesConfig(_Section):
+class NoticesConfig(Section):
     """Messages that explain refusals which clients hide, in a direct room with an account of the module's own."""
 
     enabled: bool = True
@@ -138,14 +102,14 @@ class NoticesConfig(_Section):
     """How many messages the whole server sends in a minute at most; the rest waits."""
 
 
-class RolesConfig(_Section):
+class RolesConfig(Section):
     """Founder, manager, member (article 8.6)."""
 
     manager_power_level: Annotated[int, Field(ge=1, le=100)] = 50
     """The power level from which a member counts as a manager."""
 
 
-class LabelsConfig(_Section):
+class LabelsConfig(Section):
     """Words for the roles of a group, written into its state for clients to show (article 8.6)."""
 
     enabled: bool = False
@@ -154,14 +118,14 @@ class LabelsConfig(_Section):
     """The languages of the words; none: `default_language` of `texts`."""
 
 
-class TextsConfig(_Section):
+class TextsConfig(Section):
     """The language of what people read."""
 
     default_language: Language = "en"
     """For whom no language is known, neither from the account's settings nor from a client."""
 
 
-class OnErrorConfig(_Section):
+class OnErrorConfig(Section):
     """What to answer when a check of ours fails unexpectedly: allow or refuse."""
 
     send: OnError = "allow"
@@ -174,9 +138,11 @@ class OnErrorConfig(_Section):
     """Invites."""
     manage: OnError = "refuse"
     """Kicks, bans, aliases, publishing, uploads and profile changes."""
+    retention: OnError = "allow"
+    """All of these while the retention store can't be written: nothing is lost, the recorder catches up later."""
 
 
-class GroupRegConfig(_Section):
+class GroupRegConfig(Section):
     """The whole configuration of the module."""
 
     mode: Mode
@@ -205,6 +171,8 @@ class GroupRegConfig(_Section):
     """Accounts that quotas and identity rules don't bind, such as bridges and bots; * and ? are wildcards."""
     texts: TextsConfig = TextsConfig()
     """Languages."""
+    retention: RetentionConfig = RetentionConfig()
+    """The retention store."""
     on_error: OnErrorConfig = OnErrorConfig()
     """What to answer when a check fails."""
     membership_guard: Literal["request", "event_allowed"] = "request"
@@ -288,12 +256,21 @@ def _advice(details: ErrorDetails) -> str:
 
 
 def _section(details: ErrorDetails) -> type[BaseModel]:
+    """The section in which something is wrong; numbers are places in lists."""
     section: type[BaseModel] = GroupRegConfig
     for part in details["loc"][:-1]:
-        annotation = section.model_fields[str(part)].annotation
-        assert isinstance(annotation, type)
-        section = annotation
+        if isinstance(part, str):
+            inner = _model_in(section.model_fields[part].annotation)
+            assert inner is not None
+            section = inner
     return section
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field is, may be, or is a list of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _model_in(one))), None)
 
 
 def _meaning(details: ErrorDetails) -> str:

@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What the operator says of the retention store."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from synapse_groupreg.config.types import Duration, Section
+
+DAY_MS = 86_400_000
+KEEP_FLOOR_MS = 184 * DAY_MS
+"""Any six calendar months in a row (article 13.2)."""
+
+
+class StoreConfig(Section):
+    """Where records are kept, written as Synapse's own `database`. Never Synapse's database itself."""
+
+    name: Literal["sqlite3", "psycopg2"] = "sqlite3"
+    """`sqlite3`: a file for each month, for a homeserver of one machine; `psycopg2`: PostgreSQL, for any."""
+    args: dict[str, Any] | None = None
+    """`database: FOLDER` for sqlite3 (default: `retention` beside the keys); host, dbname, user… for psycopg2."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> StoreConfig:
+        if self.name == "psycopg2" and not (self.args or {}).get("dbname"):
+            raise ValueError("args.dbname must name the PostgreSQL database of the retention store")
+        return self
+
+
+class AnchorConfig(Section):
+    """A place out of the operator's own reach where checkpoints are published; one of the two."""
+
+    room: Annotated[str, Field(pattern=r"^![^\s]+$")] | None = None
+    """A room whose members get them; the account of `notices` must be in it, or invited."""
+    file: str | None = None
+    """A file to which they are added, on another host's disk if it is to prove anything."""
+
+    @model_validator(mode="after")
+    def _one(self) -> AnchorConfig:
+        if (self.room is None) == (self.file is None):
+            raise ValueError("must name either a room or a file")
+        return self
+
+
+class ContentConfig(Section):
+    """Why and until when `content: full` is lawful here; shown on the public rules page."""
+
+    basis: Annotated[str, Field(min_length=10)]
+    """The legal basis, in words that the people concerned understand."""
+    until: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    """The last day on which contents are recorded, like 2027-06-30."""
+
+
+class RetentionConfig(Section):
+    """The retention store: what happened, once, provably, for as long as it has to be kept (article 13)."""
+
+    enabled: bool = True
+    """Whether anything is recorded."""
+    store: StoreConfig = StoreConfig()
+    """Where records are kept."""
+    keys_path: str | None = None
+    """Folder of the keys that encrypt and sign records; default: that of `identity.keys_path`."""
+    keep: Annotated[Duration, Field(ge=KEEP_FLOOR_MS)] = KEEP_FLOOR_MS
+    """How long records of what people did are kept, at least 184d: any six calendar months."""
+    keep_acts: Annotated[Duration, Field(ge=KEEP_FLOOR_MS)] = 1_096 * DAY_MS
+    """How long records of acts on people and personal data are kept, at least 184d."""
+    keep_at_most: Annotated[Duration, Field(ge=KEEP_FLOOR_MS)] = 400 * DAY_MS
+    """After how long records of what people did are removed even while recording is switched off."""
+    start: Literal["now", "beginning"] = "now"
+    """What of the time before the first start is recorded: nothing, or all that Synapse still has."""
+    content: Literal["none", "hash", "full"] = "hash"
+    """What is kept of an event's content: nothing, a digest that proves it to who has it, or the content."""
+    full_content: ContentConfig | None = None
+    """Required for `content: full`."""
+    anchors: tuple[AnchorConfig, ...] = ()
+    """Where checkpoints are published. Without one out of your own reach, nobody else can tell what you rewrite."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RetentionConfig:
+        if self.content == "full" and self.full_content is None:
+            raise ValueError("content: full needs full_content, with the legal basis and an end")
+        if self.keep_at_most < self.keep:
+            raise ValueError("keep_at_most must not be less than keep")
+        return self

@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Kinds of values that an operator writes, checked as they are read."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+Mode = Literal["dry", "enforce"]
+AssuranceName = Literal["none", "contact", "real_name", "in_person"]
+Language = Literal["en", "zh-CN", "ko"]
+OnError = Literal["allow", "refuse"]
+Code = Literal[
+    "room-full",
+    "too-many-founded",
+    "too-many-joined",
+    "identity-required",
+    "account-blacklisted",
+    "room-blacklisted",
+    "server-blacklisted",
+    "room-replaced",
+    "federation-closed",
+    "further-creators",
+]
+CODES: tuple[str, ...] = get_args(Code)
+
+_DURATION = re.compile(r"([1-9]\d{0,8})([smhdw])")
+_UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_GLOB = re.compile(r"@[^:\s]*:[^\s]+")
+
+
+def _user_glob(value: str) -> str:
+    if not _GLOB.fullmatch(value):
+        message = (
+            "must be a Matrix user id, in which * and ? may stand for other characters, like '@bridge_*:example.org'"
+        )
+        raise ValueError(message)
+    return value
+
+
+def _milliseconds(value: object) -> object:
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is not None:
+        return int(found[1]) * _UNITS_MS[found[2]]
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    message = "must be a duration like '30s', '10m', '2h' or '7d'"
+    raise ValueError(message)
+
+
+Duration = Annotated[int, BeforeValidator(_milliseconds)]
+"""Milliseconds, written as Synapse writes durations."""
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+UserGlob = Annotated[str, AfterValidator(_user_glob)]
+
+
+class Section(BaseModel):
+    """Options that belong together; the docstring under each is its documentation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)

@@ -1,0 +1,242 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The contract of the retention store's engines: rows, tree and cursors of one log, in one transaction.
+
+A log is a series of shards (each a tree of its own; a second one begins only when the end of the first was lost), a
+shard is a series of periods (calendar months, contiguous in index), and a period is what is removed at once. Only one
+owner writes: `acquire` raises the epoch, and whoever held the one before is fenced at its next write.
+Everything here blocks: it is called in threads. Names and details arrive sealed; the engines know no key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+class Fenced(Exception):
+    """Another owner took the log over."""
+
+
+class StoreUnavailable(Exception):
+    """The store can't be reached, is full or is locked; nothing was written. The text says which, without values."""
+
+
+class Period(NamedTuple):
+    """A period of a shard, in the order of writing: (1, "2026-11")."""
+
+    shard: int
+    month: str
+
+
+class Row(NamedTuple):
+    """A record as it is stored. Refs are numbers of the period's names."""
+
+    idx: int
+    ts_ms: int
+    kind: int
+    source: str
+    position: int
+    type: str | None
+    verdict: str | None
+    times: int
+    """How many attempts of the same kind it stands for."""
+    room: int | None
+    actor: int | None
+    target: int | None
+    room_prev: int | None
+    actor_prev: int | None
+    facts: str | None
+    """Canonical JSON."""
+    leaf: bytes
+    """The leaf's hash."""
+    sealed: bytes
+    content: bytes | None
+
+
+class NameRow(NamedTuple):
+    """A room or account in one period."""
+
+    ref: int
+    kind: str
+    """`room` or `account`."""
+    token: bytes
+    lookup: bytes
+    """A keyed digest of the name, by which it is found; random bytes once it was erased."""
+    sealed: bytes | None
+    """The encrypted name; None once it was erased."""
+
+
+class KeyRow(NamedTuple):
+    """A data key of a period, wrapped by a key that is not in the store."""
+
+    purpose: str
+    """`names`, `details`, `content` or `lookup`."""
+    wrapped_by: str
+    wrapped: bytes
+
+
+class Block(NamedTuple):
+    """2**tree.BLOCK_LEVEL records from `number` times that on: their node in the tree, and between which times."""
+
+    number: int
+    node: bytes
+    first_ms: int
+    last_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class Head:
+    """Where a log stands."""
+
+    epoch: int
+    period: Period
+    first: int
+    """Index of the period's first record."""
+    size: int
+    frontier: tuple[bytes, ...]
+    """Hashes of the maximal complete subtrees of [0, size), left to right."""
+    cursors: Mapping[str, int]
+    """The last position that was taken from each source."""
+    closed: bool
+    """Whether the period has its close record, and the next begins with the next record."""
+    base: tuple[bytes, ...] = ()
+    """The same for [0, base_size), the records of which were removed."""
+    base_size: int = 0
+    newest_ms: int = 0
+    """The newest time of any record so far."""
+    purged_ms: int = 0
+    """When a period was last removed."""
+
+
+@attrs.frozen(kw_only=True)
+class Batch:
+    """Records that go in together, with what the head becomes by them."""
+
+    rows: Sequence[Row]
+    names: Sequence[NameRow]
+    """New names of the period."""
+    blocks: Sequence[Block]
+    """Blocks that these records completed."""
+    after: Head
+
+
+@attrs.frozen(kw_only=True)
+class Selection:
+    """Which records of a period are wanted: all conditions that are given. Times are inclusive."""
+
+    room: int | None = None
+    account: int | None = None
+    """As actor or as target."""
+    actor: int | None = None
+    kinds: Sequence[int] = ()
+    types: Sequence[str] = ()
+    verdicts: Sequence[str] = ()
+    from_ms: int | None = None
+    to_ms: int | None = None
+    below: int | None = None
+    """Only indexes below; for going on, the newest first."""
+    since: int | None = None
+    """Only indexes from here on; for going on, the oldest first."""
+
+
+@attrs.frozen(kw_only=True)
+class PeriodInfo:
+    """A period that is there."""
+
+    period: Period
+    first: int
+    end: int
+    """One past the last index."""
+    closed: bool
+    oldest_ms: int | None
+    newest_ms: int | None
+    bytes: int
+    """What it takes on disk, roughly."""
+
+
+class StoreReader(Protocol):
+    """Reads one log; sees what was committed, whoever wrote it. For use by one thread at a time."""
+
+    def head(self) -> Head | None:
+        """The newest shard's head; None before the first `begin`."""
+
+    def periods(self) -> list[PeriodInfo]:
+        """All periods, the oldest first."""
+
+    def keys(self, period: Period) -> list[KeyRow]:
+        """The period's data keys."""
+
+    def find_name(self, period: Period, kind: str, lookup: bytes) -> NameRow | None:
+        """The name with this keyed digest."""
+
+    def names(self, period: Period, refs: Sequence[int]) -> list[NameRow]:
+        """These names, in any order."""
+
+    def last_ref(self, period: Period) -> int:
+        """The highest ref of the period's names; 0 if it has none."""
+
+    def newest_of(self, period: Period, kind: str, ref: int) -> int | None:
+        """Index of the newest record of a room or, as actor, of an account in the period."""
+
+    def count_of(self, period: Period, kind: str, ref: int) -> int:
+        """How many records of the period are of a room or, as actor, of an account."""
+
+    def tallies(self, period: Period) -> Iterator[tuple[bytes, str, int, int]]:
+        """Token, `room` or `account`, number of records (as room, as actor) and last index, ordered by token."""
+
+    def select(self, period: Period, wanted: Selection, limit: int, *, newest_first: bool) -> list[Row]:
+        """Records that meet the selection, without `content`, in order of index."""
+
+    def content(self, period: Period, idx: int) -> bytes | None:
+        """The sealed content of a record."""
+
+    def leaves(self, shard: int, start: int, end: int) -> list[bytes]:
+        """Leaf hashes of [start, end) in order, across periods. Raises KeyError if one was removed."""
+
+    def nodes(self, shard: int, start: int, end: int) -> dict[int, bytes]:
+        """Nodes of the complete blocks of [start, end), by block number, as far as they are there."""
+
+    def checkpoints(self, shard: int, *, newest: int = 1) -> list[tuple[int, str]]:
+        """Size and signed note, the newest first."""
+
+    def bases(self) -> dict[int, tuple[int, tuple[bytes, ...]]]:
+        """Of each shard: how many records were removed, and the compact range of these."""
+
+    def close(self) -> None:
+        """Let go of the files and connections."""
+
+
+class Store(StoreReader, Protocol):
+    """Writes one log. Each method is one transaction that is on disk when it returns; after an error nothing changed.
+
+    Raises StoreUnavailable, and Fenced if the epoch is no longer `before.epoch` or the size not `before.size`.
+    """
+
+    def acquire(self) -> Head | None:
+        """Become the owner: raise the epoch. None if the log is empty: then `begin` it."""
+
+    def begin(self, before: Head | None, after: Head, keys: Sequence[KeyRow]) -> Head:
+        """Begin a period (and with it perhaps a shard, or the log); whole or not at all, also after a crash."""
+
+    def append(self, before: Head, batch: Batch) -> Head:
+        """Put records in."""
+
+    def put_checkpoint(self, before: Head, size: int, note: str) -> None:
+        """Keep a checkpoint that was signed."""
+
+    def purge(self, before: Head, drop: Sequence[Period], after: Head) -> Head:
+        """Remove the oldest periods; `after` has the base that proofs will need.
+
+        What a crash left half-done, `acquire` completes.
+        """
+
+    def rewrap(self, before: Head, period: Period, keys: Sequence[KeyRow]) -> None:
+        """Replace the wrapping of a period's data keys."""
+
+    def erase(self, before: Head, period: Period, names: Sequence[int], sealed: Sequence[tuple[int, bytes]]) -> None:
+        """Forget these names (sealed, lookup), remove the content of these records and put what is left of them."""

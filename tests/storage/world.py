@@ -182,7 +182,9 @@ class World:
             return self.joined(person, replaced_since=self.now_ms - LOCAL_RESERVATION_MS) | asked
         # Nobody's own limit is asked when a direct chat becomes a group, so it may be passed by that.
         grown = {room.token for room in self.rooms.values() if room.token == room.room_id}
-        return (self.joined(person, replaced_since=self.now_ms) | asked) - grown
+        # A join that was allowed before its group was closed takes no place any more, nor will it.
+        closed = {room.token for room in self.rooms.values() if room.closed}
+        return (self.joined(person, replaced_since=self.now_ms) | asked) - grown - closed
 
     def upgrading(self, person: str, asks: list[Ask]) -> bool:
         """Whether somebody asks to upgrade a group."""

@@ -40,22 +40,11 @@ class Subject:
 
 @attrs.frozen(kw_only=True)
 class Anchor:
-    """Where, outside the operator's reach, a checkpoint of the log is kept: whoever doubts compares it there."""
+    """Where, outside the operator's reach, the bundle's checkpoint is kept too: whoever doubts compares it there."""
 
     kind: Literal["file", "room"]
     where: str
     """For a person: the event and room, or the file and whose machine."""
-    checkpoint: str | None = None
-    """The signed note that is kept there; None if it is the bundle's own."""
-    proof: Sequence[bytes] = ()
-    """That the bundle's checkpoint only adds to that one (RFC 9162, section 2.1.4)."""
-
-    def as_json(self) -> dict[str, Any]:
-        """As the manifest has it."""
-        found: dict[str, Any] = {"kind": self.kind, "where": self.where}
-        if self.checkpoint is not None:
-            found |= {"checkpoint": self.checkpoint, "proof": [b64(one) for one in self.proof]}
-        return found
 
 
 @attrs.frozen(kw_only=True)
@@ -105,7 +94,7 @@ class Manifest:
             "checkpoint": self.checkpoint,
             "vkey": self.vkey,
             "endorsement": self.endorsement,
-            "anchors": [anchor.as_json() for anchor in self.anchors],
+            "anchors": [attrs.asdict(anchor) for anchor in self.anchors],
         }
 
 
@@ -122,6 +111,7 @@ class Tallied:
     size: int
     """How many leaves that tree has."""
     proof: Sequence[bytes]
+    """The multiproof for that one leaf."""
 
     def as_json(self) -> dict[str, Any]:
         """As the close record's line has it."""

@@ -18,7 +18,7 @@ from synapse_groupreg.retention.provenance import hashes, is_number, texts
 from synapse_groupreg.retention.records import Kind, unb64
 from synapse_groupreg.retention.scope import MADE, PLACES, close_facts
 from synapse_groupreg.retention.tally import tally_leaf
-from synapse_groupreg.retention.tree import TreeError, verify_inclusion
+from synapse_groupreg.retention.tree import TreeError, multiproof_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -182,11 +182,11 @@ def _attached(tallied: Any, facts: Mapping[str, Any]) -> str | None:
     if tallied["size"] != facts["tokens"]:
         return f"the attachment's size is not the number of the period's tokens, {facts['tokens']}"
     try:
-        leaf, root = tally_leaf(*entry), unb64(facts["tally"])
-        verify_inclusion(leaf, tallied["index"], tallied["size"], root, hashes(tallied["proof"]))
+        leaf = tally_leaf(*entry)
+        found = multiproof_root([(tallied["index"], leaf)], tallied["size"], hashes(tallied["proof"]))
     except (ValueError, TreeError) as error:
-        return f"the close record does not commit to the attachment's entry: {error}"
-    return None
+        return f"the attachment's proof is not one for its entry: {error}"
+    return None if found == unb64(facts["tally"]) else "the close record does not commit to the attachment's entry"
 
 
 def _is_attachment(tallied: Any) -> bool:

@@ -13,7 +13,7 @@ from synapse_groupreg.retention.findings import Broken, Findings, NoBundle
 from synapse_groupreg.retention.notes import Checkpoint, Key, NoteError, open_note
 from synapse_groupreg.retention.records import LogName, canonical
 from synapse_groupreg.retention.strict_json import SpellingError, parse, unb64_strict
-from synapse_groupreg.retention.tree import HASH_BYTES, TreeError, verify_consistency
+from synapse_groupreg.retention.tree import HASH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,16 +101,12 @@ def _shape(manifest: Mapping[str, Any]) -> str | None:
 
 
 def _is_anchor(anchor: object) -> bool:
-    if not isinstance(anchor, dict) or anchor.get("kind") not in ("file", "room"):
-        return False
-    if not isinstance(anchor.get("where"), str) or not anchor["where"]:
-        return False
-    if anchor.keys() == {"kind", "where"}:
-        return True
     return (
-        anchor.keys() == {"kind", "where", "checkpoint", "proof"}
-        and isinstance(anchor["checkpoint"], str)
-        and texts(anchor["proof"])
+        isinstance(anchor, dict)
+        and anchor.keys() == {"kind", "where"}
+        and anchor["kind"] in ("file", "room")
+        and isinstance(anchor["where"], str)
+        and bool(anchor["where"])
     )
 
 
@@ -147,19 +143,14 @@ _MODES: Mapping[str, Callable[[object], bool]] = {
 
 
 def check_provenance(manifest: dict[str, Any], trust: Trust, verify: Verify, findings: Findings) -> Provenance:
-    """Check the log's key, its endorsement, the checkpoint and the anchors. Raises Broken if one can't be read."""
+    """Check the log's key, its endorsement and the checkpoint. Raises Broken if one can't be read."""
     key = _key(manifest, trust, findings)
-    checkpoint = _checkpoint(manifest["checkpoint"], key, verify, "checkpoint")
+    checkpoint = _checkpoint(manifest["checkpoint"], key, verify)
     if checkpoint.origin != manifest["origin"]:
         findings.add(1, "the checkpoint is of another log than the manifest's origin")
     if manifest["mode"] == "range" and manifest["range"][1] > checkpoint.size:
         findings.add(1, f"the manifest's range reaches beyond the checkpoint, which covers {checkpoint.size} records")
     endorsed = _endorsement(manifest, trust, verify, findings)
-    for number, anchor in enumerate(manifest["anchors"]):
-        if "checkpoint" in anchor:
-            where = f"anchors[{number}]"
-            old = _checkpoint(anchor["checkpoint"], key, verify, f"{where}.checkpoint")
-            _consistent(anchor["proof"], where, old, checkpoint, findings)
     return Provenance(manifest=manifest, key=key, checkpoint=checkpoint, endorsed=endorsed)
 
 
@@ -186,13 +177,13 @@ def _is_origin(origin: str, log: str) -> bool:
     return not rest[2:] or (len(rest) == 3 and rest[2].isascii() and rest[2].isdigit() and rest[2][0] != "0")  # noqa: PLR2004 - with a shard
 
 
-def _checkpoint(note: str, key: Key, verify: Verify, what: str) -> Checkpoint:
+def _checkpoint(note: str, key: Key, verify: Verify) -> Checkpoint:
     try:
         checkpoint = Checkpoint.parse(open_note(note, (key,), verify).text)
     except NoteError as error:
-        raise Broken(f"the manifest's {what} does not hold: {error}") from None
+        raise Broken(f"the manifest's checkpoint does not hold: {error}") from None
     if checkpoint.extensions:
-        raise Broken(f"the manifest's {what} has more lines than a checkpoint of this log")
+        raise Broken("the manifest's checkpoint has more lines than a checkpoint of this log")
     return checkpoint
 
 
@@ -248,16 +239,6 @@ def _unb64_standard(text: str) -> bytes:
         return unb64_strict(text.replace("+", "-").replace("/", "_"))
     except ValueError:
         return b""
-
-
-def _consistent(proof: Sequence[str], where: str, old: Checkpoint, new: Checkpoint, findings: Findings) -> None:
-    if old.origin != new.origin:
-        findings.add(1, f"the manifest's {where}.checkpoint is of another log")
-        return
-    try:
-        verify_consistency(old.size, new.size, old.root, new.root, hashes(proof))
-    except (ValueError, TreeError) as error:
-        findings.add(1, f"the manifest's {where}: the log was rewritten since that checkpoint: {error}")
 
 
 def hashes(proof: Sequence[str]) -> list[bytes]:

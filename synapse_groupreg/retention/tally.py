@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from synapse_groupreg.retention.bundle import Tallied
 from synapse_groupreg.retention.records import b64, canonical
-from synapse_groupreg.retention.tree import Frontier, inclusion_proof, leaf_hash
+from synapse_groupreg.retention.tree import Frontier, leaf_hash, multiproof
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,7 +60,7 @@ def tallied(tallies: Iterable[Tally], token: bytes) -> Tallied:
         subtree.extend(leaves[at << level : (at + 1) << level])
         return subtree.root()
 
-    proof = inclusion_proof(index, size, node)
+    proof = multiproof([index], size, node)
     return Tallied(token=b64(token), kind=kind, count=count, last=last, index=index, size=size, proof=proof)
 
 

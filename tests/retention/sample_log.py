@@ -16,7 +16,7 @@ import attrs
 from synapse_groupreg.retention import ed25519, notes, tree
 from synapse_groupreg.retention.bundle import BundleRecord, BundleWriter, Manifest, Subject, Tallied, endorse
 from synapse_groupreg.retention.records import (
-    SALT_BYTES,
+    SEED_BYTES,
     TOKEN_BYTES,
     Entry,
     Header,
@@ -127,7 +127,7 @@ class SampleLog:
         return self.add(Entry(kind=kind, source="log", position=number, ts_ms=ts_ms, facts=facts))
 
     def add(self, entry: Entry) -> int:
-        index, seed = len(self.records), self.random(SALT_BYTES)
+        index, seed = len(self.records), self.random(SEED_BYTES)
         named = {"room_id": entry.room, "sender": entry.actor, "target": entry.target}
         fields = {**entry.details, **{name: value for name, value in named.items() if value is not None}}
         room, room_prev = self._stand("room", entry.room, index)
@@ -152,7 +152,7 @@ class SampleLog:
     def keep(self, header: Header, *, text: str | None = None, **more: Any) -> int:
         """Put a header in as it is; `text`, if it is to be another than the header's own."""
         text = header.text() if text is None else text
-        made = {"seed": b"\0" * SALT_BYTES, "fields": {}, "content": None, **more}
+        made = {"seed": b"\0" * SEED_BYTES, "fields": {}, "content": None, **more}
         self.records.append(Kept(header, text, tree.leaf_hash(text.encode()), **made))
         return len(self.records) - 1
 

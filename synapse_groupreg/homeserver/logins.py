@@ -137,8 +137,13 @@ def _registration(request: compat.Request | None) -> str:
     if request.path.startswith("/_synapse/"):
         area = request.path.split("/")[2]
         return {"admin": "admin", "mas": "service", "client": "sso"}.get(area, "server")
-    segments = guard.within_client(request.path)
-    return segments[0] if segments in (("register",), ("login",)) else "server"
+    match guard.within_client(request.path):
+        case ("register" | "login" as way,):
+            return way
+        case ("login", _, *_):  # CAS and older forms of SSO come back here
+            return "sso"
+        case _:
+            return "server"
 
 
 def _logout(request: compat.Request | None) -> str:

@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "acts": "journal:acts",
         "refusals": "journal:refusals",
         "notices": "journal:notices",
+        "verify": "verify:verify",
     },
     "Act": {
         "mode": "mode:mode",

@@ -4,8 +4,8 @@
 
     python3 verify_bundle.py BUNDLE [--vkey VKEY] [--server-key ed25519:ID=BASE64]
 
-It shares no code with `groupreg verify`, so that each is a check of the other, and stops at the first thing that is
-wrong. The format is described in docs/bundle.md. Exit codes: 0 verified, 1 failed, 2 no bundle.
+It shares no code with `groupreg verify`, so that each checks the other, and stops at the first thing that is wrong.
+docs/bundle.md describes the format. Exit codes: 0 verified, 1 failed, 2 no bundle.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ MANIFEST = dict.fromkeys("origin log mode case basis by checkpoint vkey".split()
 HEADER = {"_sd": (dict,), "k": TEXT, "pos": NUMBER, "src": TEXT, "ts": NUMBER, "v": NUMBER}
 OPTIONAL = {"actor": TEXT, "room": TEXT, "actor_prev": PREV, "room_prev": PREV, "count": NUMBER, "type": TEXT,
             "verdict": TEXT, "facts": (dict, list, str, int, bool, type(None))}  # fmt: skip
-TIMES = {"from_ms": NUMBER, "to_ms": NUMBER}
 Check = Callable[[bytes, bytes, bytes], bool]  # of a public key, a message and a signature
 Record = tuple[dict[str, Any], dict[str, Any], dict[str, str]]  # a line, its header, its disclosed values
 
@@ -50,9 +49,8 @@ def openssl(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether an Ed25519 signature holds, as the openssl program says."""
     with tempfile.TemporaryDirectory() as folder:
         key, said, signed = (str(Path(folder, name)) for name in ("key.der", "message", "signature"))
-        Path(key).write_bytes(bytes.fromhex("302a300506032b6570032100") + public)  # RFC 8410
-        Path(said).write_bytes(message)
-        Path(signed).write_bytes(signature)
+        der = bytes.fromhex("302a300506032b6570032100") + public  # RFC 8410
+        _ = [Path(path).write_bytes(data) for path, data in ((key, der), (said, message), (signed, signature))]
         command = "openssl pkeyutl -verify -rawin -pubin -keyform DER".split()  # noqa: SIM905 - as one types it
         command += ["-inkey", key, "-in", said, "-sigfile", signed]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - no shell
@@ -71,9 +69,7 @@ def spell(value: object) -> str:
 def parse(text: str) -> Any:
     """JSON in its one spelling, which rules out keys that stand there twice, and floating point numbers."""
     try:
-        value = json.loads(
-            text, parse_int=lambda one: int(one[:18]), parse_float=lambda _: need(0, "a number is no int")
-        )
+        value = json.loads(text, parse_int=lambda one: int(one[:18]), parse_float=lambda _: need(0, "a float"))
         need(spell(value) == text, "it is not canonical JSON")
     except (ValueError, RecursionError) as error:
         raise Wrong(f"it can't be read: {str(error)[:80]}") from None
@@ -96,9 +92,7 @@ def shape(value: Any, needed: dict[str, Any], optional: dict[str, Any], what: st
     need(type(value) is dict and needed.keys() <= value.keys() <= {*needed, *optional}, f"{what} has not its keys")
     for key, one in value.items():
         need(type(one) in {**needed, **optional}[key], f"{what}: {key} is of the wrong type")
-        need(
-            type(one) is not int or ((key == "pos" or one >= 0) and abs(one) < 2**53), f"{what}: {key} is out of bounds"
-        )
+        need(type(one) is not int or ((key == "pos" or one >= 0) and abs(one) < 2**53), f"{key} is out of bounds")
 
 
 def subtree(first: int, end: int, indexes: Sequence[int], leaves: Sequence[bytes], proof: Iterator[bytes]) -> bytes:
@@ -210,16 +204,12 @@ def record(text: str, lowest: int, size: int) -> Record:
     return line, header, values
 
 
-def tallied(line: dict[str, Any], header: dict[str, Any]) -> tuple[int, list[Any], str]:
-    """What a tally record says of a token: it counts the token's records before itself."""
+def counted(line: dict[str, Any], header: dict[str, Any]) -> tuple[int, list[Any], str]:
+    """What a tally or close record counts, [token, kind, count, last], if anything; from where on; until when."""
     facts: Any = header.get("facts")
-    shape(facts, {"token": TEXT, "kind": TEXT, "count": NUMBER, "last": NUMBER}, {}, "the tally")
-    return 0, [facts[key] for key in ("token", "kind", "count", "last")], f"as of record {line['i']}"
-
-
-def closing(line: dict[str, Any], header: dict[str, Any]) -> tuple[int, list[Any], str]:
-    """The first record of the period that a close record ends, and the entry of its tally that is attached, if any."""
-    facts: Any = header.get("facts")
+    if header["k"] == "tally":
+        shape(facts, {"token": TEXT, "kind": TEXT, "count": NUMBER, "last": NUMBER}, {}, "the tally")
+        return 0, [facts[key] for key in ("token", "kind", "count", "last")], f"as of record {line['i']}"
     said, until = line.get("t"), f"in the period that record {line['i']} ends"
     shape(facts, {"first": NUMBER, "count": NUMBER, "tokens": NUMBER, "tally": TEXT}, {}, "the close record")
     need(facts["first"] + facts["count"] == line["i"] and decode(facts["tally"], 32), "the close record miscounts")
@@ -237,8 +227,7 @@ def check_range(said: list[int], records: list[Record]) -> list[str]:
     """Mode range: no record is missing, and outside of the range are only those that the log makes itself."""
     inside = [line["i"] for line, _, _ in records if said[0] <= line["i"] < said[1]]
     need(inside == list(range(*said)), "a record of the range is missing")
-    others = {header["k"] for line, header, _ in records if not said[0] <= line["i"] < said[1]}
-    need(others <= MADE, "a record is outside of the range")
+    need({header["k"] for line, header, _ in records if line["i"] not in range(*said)} <= MADE, "one is outside of it")
     return [f"No record from {said[0]} to {said[1] - 1} is missing."]
 
 
@@ -246,7 +235,8 @@ def check_filter(said: dict[str, Any], records: list[Record]) -> list[str]:
     """Mode filter: every record meets all conditions."""
     lists = {"kinds": "k", "types": "type", "verdicts": "verdict"}
     names = {"room": ("room_id",), "account": ("sender", "target")}
-    shape(said, {}, {**dict.fromkeys(lists, (list,)), **dict.fromkeys(names, TEXT), **TIMES}, "the filter")
+    forms = {**dict.fromkeys(lists, (list,)), **dict.fromkeys(names, TEXT), "from_ms": NUMBER, "to_ms": NUMBER}
+    shape(said, {}, forms, "the filter")
     need(all(type(one) is str for key in said if key in lists for one in said[key]), "the filter is not of texts")
     for line, header, values in records:
         right = [header.get(lists[key]) in said[key] for key in said if key in lists]
@@ -278,7 +268,7 @@ def check_subject(said: dict[str, str], records: list[Record]) -> list[str]:
     for line, header, values in records:
         index, target = line["i"], kind == "account" and values.get("target") == said["name"]
         if header["k"] in ("tally", "close"):
-            first, entry, until = (tallied if header["k"] == "tally" else closing)(line, header)
+            first, entry, until = counted(line, header)
             tokens.get(entry[0], Token(0)).tally(entry, kind, first, until) if entry else None
         if place not in header:
             need(header["k"] in MADE or target, f"nothing shows that record {index} is about the subject")
@@ -303,7 +293,6 @@ def texts(lines: Iterable[bytes], state: dict[str, Any]) -> Iterator[str]:
         need(line.endswith(b"\n"), "the line has no newline: the file was cut off")
         yield line[:-1].decode()
         state["hash"].update(line)
-    state["line"] += 1
 
 
 def verify(lines: Iterable[bytes], state: dict[str, Any], vkey: str | None, keys: dict[str, str], check: Check) -> None:
@@ -330,8 +319,7 @@ def verify(lines: Iterable[bytes], state: dict[str, Any], vkey: str | None, keys
     shape(last["end"], {"records": NUMBER, "sha256": TEXT}, {}, "the end")
     need(last["end"]["records"] == len(records), "the end counts other records than are here")
     need(decode(last["end"]["sha256"]) == digest, "some byte before the end was changed: its SHA-256 is another")
-    signature = decode(last["sig"], 64)
-    need(check(public, b"groupreg-bundle-v1\n" + digest, signature), "the end is not signed by the log's key")
+    need(check(public, b"groupreg-bundle-v1\n" + digest, decode(last["sig"], 64)), "the end is not signed by the key")
     need(next(rest, None) is None, "there is something after the end")
 
 

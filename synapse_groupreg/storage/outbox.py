@@ -33,15 +33,16 @@ def append(txn: Transaction, entries: Iterable[Entry], seal: Seal) -> None:
         txn.execute("INSERT INTO groupreg_outbox (made_ms, payload) VALUES (?, ?)", (entry.ts_ms, sealed))
 
 
-def number(txn: Transaction, seal: Seal, now_ms: int, limit: int = 1000) -> int:
+def number(txn: Transaction, seal: Seal, now_ms: int, limit: int = 1000, *, above: int = 0) -> int:
     """Take in what other tables have to tell, and number what is there; how many got a number.
 
     INVARIANT: a number is given once, in the order of commit of this function: whoever reads on from a number misses
-    nothing. Call it again at once while it returns `limit`.
+    nothing. `above` is where the retention store is: should Synapse's database have been put back to an older state,
+    numbers that were recorded are not given again. Call it again at once while it returns `limit`.
     """
     if not _untaken(txn, now_ms):
         return 0  # without a write, which an idle server should be spared each second
-    last = _lock(txn)
+    last = max(_lock(txn), above)
     append(txn, [*refusals.take(txn, now_ms, limit), *acts.take(txn, limit), *reports.take(txn, limit)], seal)
     txn.execute(
         "UPDATE groupreg_outbox SET seq = ? + numbered.place FROM"

@@ -14,7 +14,10 @@ from prometheus_client import REGISTRY
 from twisted.internet.defer import Deferred
 
 from synapse_groupreg.handlers.journal import RefusalJournal
-from synapse_groupreg.storage import refusals
+from synapse_groupreg.homeserver.keys import IdentityKey
+from synapse_groupreg.retention.records import Entry, Kind
+from synapse_groupreg.storage import outbox, refusals
+from synapse_groupreg.storage.entries import draft
 from synapse_groupreg.storage.refusals import Refusal
 from tests.database import SERVER, result_of
 from tests.handlers.stage import ALICE, NOW, FakeHomeserver, Stage
@@ -185,3 +188,51 @@ def test_with_a_broken_database_the_refusal_still_stands(stage: Stage) -> None:
     stage.database.fail = OSError("gone")
     result_of(journal.record([refusal(), refusal()]))
     assert journal.lost == 2
+
+
+# Records for the retention store.
+
+KEY = IdentityKey(b"k" * 32)
+LOGIN = draft(Kind.login, NOW, type="m.login.password", actor=ALICE)
+
+
+def in_outbox(stage: Stage) -> list[Entry]:
+    stage.do(outbox.number, KEY.seal, NOW)
+    found: list[Entry] = stage.do(outbox.read, 0, 100, KEY.open)
+    return found
+
+
+def test_a_refusal_and_a_login_reach_the_outbox_with_their_commit(stage: Stage) -> None:
+    journal = RefusalJournal(stage.database, stage.homeserver, seal=KEY.seal)
+    result_of(journal.record([refusal(), refusal(1)]))
+    result_of(journal.record_entry(LOGIN))
+    assert [(one.kind, one.type, one.count) for one in in_outbox(stage)] == [
+        (Kind.refusal, "join", 2),
+        (Kind.login, "m.login.password", 1),
+    ]
+
+
+def test_only_refused_logins_say_where_they_came_from(stage: Stage) -> None:
+    here = {"ip": "192.0.2.7", "user_agent": "a client"}
+    journal = RefusalJournal(stage.database, stage.homeserver, seal=KEY.seal, origin=lambda: here)
+    result_of(journal.record([refusal(), refusal(attempt="log-in", code="account-blacklisted")]))
+    assert {one.type: one.details for one in in_outbox(stage)} == {"join": {}, "log-in": here}
+
+
+def test_where_no_records_are_kept_nothing_reaches_the_outbox(stage: Stage) -> None:
+    journal = RefusalJournal(stage.database, stage.homeserver)
+    result_of(journal.record([refusal()]))
+    runs = len(stage.database.runs)
+    result_of(journal.record_entry(LOGIN))
+    assert len(stage.database.runs) == runs
+    assert stage.database.rows("SELECT * FROM groupreg_outbox") == []
+
+
+def test_a_login_that_can_not_be_written_goes_through_and_is_counted(stage: Stage) -> None:
+    journal = RefusalJournal(stage.database, stage.homeserver, seal=KEY.seal)
+    name, labels = "synapse_groupreg_records_lost_total", {"server_name": SERVER}
+    before = REGISTRY.get_sample_value(name, labels) or 0.0
+    stage.database.fail = OSError("gone")
+    result_of(journal.record_entry(LOGIN))
+    assert REGISTRY.get_sample_value(name, labels) == before + 1
+    assert journal.lost == 0

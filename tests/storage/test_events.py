@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -42,10 +42,9 @@ def persist(txn: Transaction, ordering: int, writer: str | None = "master", **sa
             *(False, writer, event.get("state_key"), rejected),
         ),
     )
-    text = said.get("text") or json.dumps(event)
     txn.execute(
         "INSERT INTO event_json (event_id, room_id, internal_metadata, json, format_version) VALUES (?, ?, ?, ?, 3)",
-        (event_id, event["room_id"], json.dumps(internal), text),
+        (event_id, event["room_id"], json.dumps(internal), json.dumps(event)),
     )
 
 
@@ -95,8 +94,10 @@ def test_a_message_says_who_where_and_what_it_commits_to(db: TestDatabase) -> No
     )
     assert found.details == {"event_id": "$e9", "content_sha256": b64(hashlib.sha256(said).digest())}
     assert found.content is None
-    (full,) = db.do(events.read, "events/master", 8, 9, 10, content=True)
+    (full,) = db.do(events.read, "events/master", 8, 9, 10, content="full")
     assert full.content == said
+    (less,) = db.do(events.read, "events/master", 8, 9, 10, content="none")
+    assert less.details == {"event_id": "$e9"}
 
 
 def test_a_membership_names_whom_it_is_about(db: TestDatabase) -> None:
@@ -136,7 +137,7 @@ def test_what_synapse_made_of_it_is_said(db: TestDatabase, said: dict[str, Any],
 def test_what_can_not_be_read_is_an_entry_all_the_same(db: TestDatabase, text: str) -> None:
     db.do(persist, 9)
     db.do(lambda txn: txn.execute("UPDATE event_json SET json = ?", (text,)))
-    (found,) = db.do(events.read, "events/master", 0, 9, 10, content=True)
+    (found,) = db.do(events.read, "events/master", 0, 9, 10, content="full")
     assert (found.verdict, found.details, found.content) == ("unreadable", {"event_id": "$e9"}, None)
 
 
@@ -160,7 +161,7 @@ def test_nothing_in_an_event_makes_it_fail(content: Any, membership: Any, redact
     for type_ in ("m.room.member", "m.room.redaction", "m.\ud800"):
         text = json.dumps({"content": content, "redacts": redacts})
         row = (9, "$e", ROOM, type_, "@a\0:x", "@b\udfff:x", None, None, False, None, text, text)
-        (found,) = event_rows.entries("events/master", [row], content=True)
+        (found,) = event_rows.entries("events/master", [row], content="full")
         for value in (found.type, found.room, found.actor, found.target, *found.details.values()):
             assert value is None or "\0" not in value.encode().decode()
 
@@ -238,17 +239,13 @@ def test_two_writers_that_commit_in_any_order_lose_and_double_nothing(db: TestDa
 # Where to begin.
 
 
-def start(db: TestDatabase, from_: Literal["now", "beginning"]) -> dict[str, int]:
-    return db.do(events.start_positions, from_)
-
-
 def test_a_recorder_begins_now_or_with_all_there_is(db: TestDatabase) -> None:
     for ordering, writer in ((2, None), (3, "gone"), (4, "master"), (-2, "master"), (5, "master")):
         db.do(persist, ordering, writer)
     db.do(reached, 4)
     db.do(reached, -2, stream="backfill")
-    assert start(db, "now") == {"events/master": 4, "backfill/master": 2}
-    everything = start(db, "beginning")
+    assert db.do(events.start_positions, "now") == {"events/master": 4, "backfill/master": 2}
+    everything = db.do(events.start_positions, "beginning")
     assert everything == dict.fromkeys(["backfill/master", "events/gone", "events/master"], 0)
     assert db.do(events.count_between, "events/master", 0, 4) == 2
     later = NOW + SETTLED_AFTER_MS + 100

@@ -79,6 +79,14 @@ def test_numbers_go_on_after_rows_were_removed(db: TestDatabase) -> None:
     assert [one.position for one in read(db)] == [3]
 
 
+def test_a_database_from_a_backup_gives_no_number_that_was_recorded(db: TestDatabase) -> None:
+    put(db, LOGIN)
+    db.do(outbox.number, KEY.seal, NOW, above=40)
+    put(db, LOGIN)
+    db.do(outbox.number, KEY.seal, NOW, above=7)
+    assert [one.position for one in read(db)] == [41, 42]
+
+
 def test_only_what_was_recorded_is_forgotten(db: TestDatabase) -> None:
     put(db, *(attrs.evolve(LOGIN, ts_ms=NOW + one) for one in range(3)))
     number(db, limit=2)

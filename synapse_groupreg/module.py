@@ -29,6 +29,7 @@ from synapse_groupreg.handlers.wording import Words
 from synapse_groupreg.homeserver import compat, keys, settings
 from synapse_groupreg.homeserver.callbacks import Callbacks
 from synapse_groupreg.homeserver.logins import LoginCallbacks
+from synapse_groupreg.homeserver.recording import Recording
 from synapse_groupreg.homeserver.replies import Replies
 from synapse_groupreg.homeserver.synapse import SynapseHomeserver
 from synapse_groupreg.storage import events, facts
@@ -76,6 +77,7 @@ class GroupRegModule:
             self._database, self._homeserver, every, seal=self._seal, origin=compat.request_origin
         )
         metrics.follow_snapshot(self._snapshot, self._homeserver)
+        self._recording = Recording(api, config, self._homeserver) if config.retention.enabled else None
         self._serve()
         self._loop()
         if version_warning:
@@ -172,6 +174,8 @@ class GroupRegModule:
             every(lists.every_second, _POLL_MS, desc="groupreg_lists")
             every(lists.catch_up, _UPKEEP_SELDOM_MS, desc="groupreg_lists_all")
             self._send_notices()
+            if self._recording is not None:
+                self._recording.start(self._database, self._key, self._notice_account)
 
     def _send_notices(self) -> None:
         if self._notice_account is None:

@@ -4,15 +4,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from synapse_groupreg.config.types import Duration, Section
 
+Content = Literal["none", "hash", "full"]
 DAY_MS = 86_400_000
 KEEP_FLOOR_MS = 184 * DAY_MS
 """Any six calendar months in a row (article 13.2)."""
+
+
+def _day(value: str) -> str:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("must be a day like '2027-06-30'") from None
+    return value
 
 
 class StoreConfig(Section):
@@ -50,7 +60,7 @@ class ContentConfig(Section):
 
     basis: Annotated[str, Field(min_length=10)]
     """The legal basis, in words that the people concerned understand."""
-    until: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    until: Annotated[str, AfterValidator(_day)]
     """The last day on which contents are recorded, like 2027-06-30."""
 
 
@@ -71,12 +81,20 @@ class RetentionConfig(Section):
     """After how long records of what people did are removed even while recording is switched off."""
     start: Literal["now", "beginning"] = "now"
     """What of the time before the first start is recorded: nothing, or all that Synapse still has."""
-    content: Literal["none", "hash", "full"] = "hash"
+    content: Content = "hash"
     """What is kept of an event's content: nothing, a digest that proves it to who has it, or the content."""
     full_content: ContentConfig | None = None
     """Required for `content: full`."""
     anchors: tuple[AnchorConfig, ...] = ()
     """Where checkpoints are published. Without one out of your own reach, nobody else can tell what you rewrite."""
+
+    @property
+    def full_until_ms(self) -> int | None:
+        """When contents are no longer recorded: the end of that day, in UTC."""
+        if self.full_content is None:
+            return None
+        after = date.fromisoformat(self.full_content.until) + timedelta(days=1)
+        return int(datetime.combine(after, time(), UTC).timestamp() * 1000)
 
     @model_validator(mode="after")
     def _consistent(self) -> RetentionConfig:

@@ -7,12 +7,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from twisted.internet.defer import Deferred
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Homeserver(Protocol):
@@ -45,11 +49,17 @@ class Homeserver(Protocol):
     async def invite(self, user_id: str, person: str, room_id: str) -> None:
         """Invite a person to a room."""
 
+    async def enter(self, user_id: str, room_id: str) -> None:
+        """Join an account of the module's own to a room that it may join. Joining twice is the same as once."""
+
     async def say(self, user_id: str, room_id: str, text: str, marks: Mapping[str, object]) -> None:
         """Send a text message; `marks` are further keys of its content."""
 
     async def write_state(self, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any]) -> None:
         """Write state that only the module may write, with an empty key. Raises NotPermitted if it is refused."""
+
+    async def in_thread(self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run what blocks in a thread, and wait for it."""
 
     async def wait(self, deferred: Deferred[None]) -> None:
         """Wait without losing Synapse's logging context."""

@@ -8,6 +8,7 @@ costs no line of this file.
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.handlers.snapshot import Snapshot
+    from synapse_groupreg.retention.records import Entry
     from synapse_groupreg.storage.refusals import Refusal
 
 # Synapse gives each of its metrics this label too, since one process may serve several homeservers.
@@ -36,6 +38,11 @@ RECORDS_LOST = Counter(
     "synapse_groupreg_records_lost",
     "Logins, registrations and logouts that could not be written to the database",
     [_SERVER],
+)
+RECORDS = Counter(
+    "synapse_groupreg_records",
+    "Records that the retention store took",
+    [_SERVER, "log", "kind"],
 )
 FAILURES = Counter(
     "synapse_groupreg_failed_checks",
@@ -74,6 +81,12 @@ def count_decisions(server_name: str, refused: Iterable[Refusal]) -> None:
     for one in refused:
         outcome = "dry" if one.dry else "refused"
         DECISIONS.labels(server_name=server_name, code=one.code, attempt=one.attempt, outcome=outcome).inc()
+
+
+def count_records(server_name: str, log: str, entries: Iterable[Entry]) -> None:
+    """Count what a log took."""
+    for kind, count in Tally(entry.kind.value for entry in entries).items():
+        RECORDS.labels(server_name, log, kind).inc(count)
 
 
 def follow_snapshot(snapshot: Snapshot, homeserver: Homeserver) -> None:

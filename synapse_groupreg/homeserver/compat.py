@@ -23,15 +23,15 @@ from synapse.storage.database import LoggingTransaction, make_conn
 from synapse.storage.engines import PostgresEngine
 from synapse.storage.engines._base import IsolationLevel
 from synapse.types import create_requester
+from twisted.internet.defer import Deferred
 
 from synapse_groupreg.errors import CannotStart
 from synapse_groupreg.policy.founding import Making
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from synapse.events import EventBase
-    from twisted.internet.defer import Deferred
 
     from synapse_groupreg.storage.database import Dialect, Transaction
 
@@ -89,6 +89,8 @@ def self_test(api: ModuleApi) -> None:
             getattr(attrs.fields(logging_context.ContextRequest), name)
             for name in ("request_id", "method", "url", "requester", "ip_address", "user_agent")
         ],
+        "the homeserver's signing key": lambda: api._hs.signing_key.sign,
+        "the reactor": lambda: api._hs.get_reactor().addSystemEventTrigger,
         "the name of this process": lambda: api._hs.get_instance_name,
         "events by id": lambda: api._store.get_event,
         "registration of bots": lambda: api._hs.get_registration_handler().register_with_store,
@@ -150,6 +152,22 @@ def request_origin() -> dict[str, str]:
     request = current_request()
     found = {} if request is None else {"ip": request.ip, "user_agent": request.user_agent}
     return {name: value for name, value in found.items() if value}
+
+
+def server_key(api: ModuleApi) -> tuple[str, Callable[[bytes], bytes]]:
+    """The homeserver's signing key: its id, like `ed25519:a_AbCd`, and the signature of bytes."""
+    key = api._hs.signing_key
+    return f"{key.alg}:{key.version}", lambda message: bytes(key.sign(message).signature)
+
+
+def before_shutdown(api: ModuleApi, work: Callable[[], Awaitable[None]]) -> None:
+    """Have something done when the process is told to stop, while its threads still run."""
+    reactor = api._hs.get_reactor()
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(_awaited(work)))  # type: ignore[arg-type]  # zope's stubs take the phase for the function
+
+
+async def _awaited(work: Callable[[], Awaitable[None]]) -> None:
+    await work()
 
 
 def instance_name(api: ModuleApi) -> str:

@@ -58,37 +58,49 @@ class IdentityKey:
 
 def load(folder: str) -> IdentityKey:
     """Read the key, or make it on the very first start. Raises CannotStart."""
-    path = Path(folder) / _NAME
+    return IdentityKey(secret_file(Path(folder) / _NAME, "identity.keys_path"))
+
+
+def secret_file(path: Path, option: str) -> bytes:
+    """The random bytes in a file, which is made on the very first start. Raises CannotStart, naming the option."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make(path)
+        make_file(path, secrets.token_bytes(_BYTES))
         secret = path.read_bytes()
     except OSError as error:
         message = (
-            f"identity.keys_path: {path} can't be read or made: {error.strerror};"
-            " name a folder that Synapse's user may write to"
+            f"{option}: {path} can't be read or made: {error.strerror}; name a folder that Synapse's user may write to"
         )
         raise CannotStart(message) from None
     if len(secret) != _BYTES:
-        message = f"identity.keys_path: {path} must hold exactly {_BYTES} bytes; put the original key file back"
+        message = f"{option}: {path} must hold exactly {_BYTES} bytes; put the original key file back"
         raise CannotStart(message)
-    return IdentityKey(secret)
+    return secret
 
 
-def _make(path: Path) -> None:
-    """Make the key unless it is there; a rival process that is faster wins, and never shows half a key."""
+def make_file(path: Path, content: bytes) -> None:
+    """Make a file of a secret unless it is there; a rival that is faster wins, and never shows half of it."""
     if path.exists():
         return
-    draft = path.with_name(f"{_NAME}.{secrets.token_hex(8)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    draft = _draft(path, content)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
+        os.link(draft, path)
+    except FileExistsError:
+        return
     finally:
         draft.unlink()
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put another secret in a file's place; whoever reads meanwhile sees one or the other, whole."""
+    _draft(path, content).replace(path)
+
+
+def _draft(path: Path, content: bytes) -> Path:
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft

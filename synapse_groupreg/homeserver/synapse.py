@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from synapse_groupreg.homeserver import compat, pen
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from synapse.module_api import ModuleApi
     from twisted.internet.defer import Deferred
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class SynapseHomeserver:
@@ -68,6 +72,10 @@ class SynapseHomeserver:
         """See `handlers.Homeserver`."""
         await self._api.update_room_membership(user_id, person, room_id, "invite")
 
+    async def enter(self, user_id: str, room_id: str) -> None:
+        """See `handlers.Homeserver`."""
+        await self._api.update_room_membership(user_id, user_id, room_id, "join")
+
     async def say(self, user_id: str, room_id: str, text: str, marks: Mapping[str, object]) -> None:
         """See `handlers.Homeserver`."""
         # m.text, for clients don't notify about m.notice, and this is to be seen.
@@ -79,6 +87,10 @@ class SynapseHomeserver:
     async def write_state(self, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any]) -> None:
         """See `handlers.Homeserver`."""
         await pen.write_state(self._api, room_id, sender=sender, event_type=event_type, content=content)
+
+    async def in_thread(self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """See `handlers.Homeserver`."""
+        return await self._api.defer_to_thread(work, *args, **kwargs)
 
     async def wait(self, deferred: Deferred[None]) -> None:
         """See `handlers.Homeserver`."""

@@ -12,6 +12,7 @@ import enum
 import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import b2a_base64
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VERSION = 1
-SALT_BYTES = 16
+SEED_BYTES = 16
+SALT_BYTES = 18
+"""RFC 9901 wants 16; a multiple of three has no padding in base64, so many are encoded at once."""
 TOKEN_BYTES = 16
 
 
@@ -121,6 +124,12 @@ FIELDS = {
 """Sensitive fields besides `sender`, `room_id` and `target`, and the letters that stand for them in the store."""
 NAMES = ("room_id", "sender", "target")
 """Sensitive fields whose values are kept in the period's table of names."""
+_SLOTS = {field: slot for slot, field in enumerate((*NAMES, *FIELDS))}
+"""Which of a record's salts is a field's. Fields are only ever added to FIELDS, at the end."""
+_FEW = _SLOTS["content_sha256"] + 1
+"""Fields that nearly every record has: their salts take one round of the hash function."""
+_QUOTED_SALT = SALT_BYTES * 4 // 3
+_TO_URL = bytes.maketrans(b"+/", b"-_")
 
 
 @attrs.frozen
@@ -155,8 +164,9 @@ def canonical(value: object) -> str:
 
 
 def salt(seed: bytes, field: str) -> bytes:
-    """The salt of one field, from the record's seed of SALT_BYTES random bytes: knowing one tells of no other."""
-    return hashlib.sha256(seed + field.encode()).digest()[:SALT_BYTES]
+    """The salt of one field, from the record's seed of SEED_BYTES random bytes: knowing one tells of no other."""
+    slot = _SLOTS[field]
+    return hashlib.shake_128(seed).digest(SALT_BYTES * (slot + 1))[SALT_BYTES * slot :]
 
 
 def disclosure(salt_: bytes, field: str, value: str) -> str:
@@ -183,10 +193,20 @@ def _disclosure(salt_: bytes, field: str, quoted_value: str) -> str:
 
 
 def digests(seed: bytes, quoted_fields: Mapping[str, str]) -> dict[str, str]:
-    """The digest of each field, from the record's seed and the fields' values as JSON strings."""
-    return {
-        field: digest(_disclosure(salt(seed, field), field, value)) for field, value in quoted_fields.items()
-    }
+    """The digest of each field, from the record's seed and the fields' values as JSON strings.
+
+    The same as `digest(disclosure(salt(seed, field), field, value))`, at a third of the cost: this is what sealing a
+    record takes longest for.
+    """
+    slots = max(_SLOTS[field] for field in quoted_fields) + 1 if quoted_fields else 0
+    salts = b2a_base64(hashlib.shake_128(seed).digest(SALT_BYTES * max(slots, _FEW)), newline=False).translate(_TO_URL)
+    found = {}
+    for field, value in quoted_fields.items():
+        at = _SLOTS[field] * _QUOTED_SALT
+        text = b'["%b","%b",%b]' % (salts[at : at + _QUOTED_SALT], field.encode(), value.encode())
+        disclosed = b2a_base64(text, newline=False).translate(_TO_URL, b"=")
+        found[field] = b2a_base64(hashlib.sha256(disclosed).digest(), newline=False).translate(_TO_URL, b"=").decode()
+    return found
 
 
 @attrs.frozen(kw_only=True)
@@ -211,20 +231,24 @@ class Header:
 
     def text(self) -> str:
         """Canonical JSON; of the optional keys only those that say something, `*_prev` wherever there is a token."""
-        parts = [f'"{field}":"{self.digests[field]}"' for field in sorted(self.digests)]
-        return "".join((
-            '{"_sd":{', ",".join(parts), "}",
-            "" if self.actor is None else f',"actor":"{self.actor}","actor_prev":{_number(self.actor_prev)}',
-            "" if self.count == 1 else f',"count":{self.count}',
-            "" if self.facts is None else f',"facts":{canonical(self.facts)}',
-            f',"k":"{self.kind.value}","pos":{self.position}',
-            "" if self.room is None else f',"room":"{self.room}","room_prev":{_number(self.room_prev)}',
-            f',"src":{quoted(self.source)},"ts":{self.ts_ms}',
-            "" if self.type is None else f',"type":{quoted(self.type)}',
-            f',"v":{VERSION}',
-            "" if self.verdict is None else f',"verdict":{quoted(self.verdict)}',
-            "}",
-        ))  # fmt: skip
+        parts = ['{"_sd":{', ",".join([f'"{field}":"{self.digests[field]}"' for field in sorted(self.digests)]), "}"]
+        if self.actor is not None:
+            parts.append(f',"actor":"{self.actor}","actor_prev":{_number(self.actor_prev)}')
+        if self.count != 1:
+            parts.append(f',"count":{self.count}')
+        if self.facts is not None:
+            parts.append(f',"facts":{canonical(self.facts)}')
+        parts.append(f',"k":"{self.kind.value}","pos":{self.position}')
+        if self.room is not None:
+            parts.append(f',"room":"{self.room}","room_prev":{_number(self.room_prev)}')
+        parts.append(f',"src":{quoted(self.source)},"ts":{self.ts_ms}')
+        if self.type is not None:
+            parts.append(f',"type":{quoted(self.type)}')
+        parts.append(f',"v":{VERSION}')
+        if self.verdict is not None:
+            parts.append(f',"verdict":{quoted(self.verdict)}')
+        parts.append("}")
+        return "".join(parts)
 
 
 def _number(index: int | None) -> str:

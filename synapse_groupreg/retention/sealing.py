@@ -18,7 +18,7 @@ import attrs
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from synapse_groupreg.retention.records import FIELDS, SALT_BYTES, b64, canonical, digest, disclosure, salt, unb64
+from synapse_groupreg.retention.records import FIELDS, SEED_BYTES, b64, canonical, digest, disclosure, salt, unb64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,7 +84,9 @@ class PeriodKeys:
     def __init__(self, about: str, keys: Mapping[Purpose, bytes]) -> None:
         """`about` names log and period; it is bound into everything that is sealed."""
         self._lookup = keys[Purpose.lookup]
-        self._ciphers: dict[Purpose, AESGCM] = {purpose: AESGCM(key) for purpose, key in keys.items() if purpose != Purpose.lookup}
+        self._ciphers: dict[Purpose, AESGCM] = {
+            purpose: AESGCM(key) for purpose, key in keys.items() if purpose != Purpose.lookup
+        }
         self._about = {purpose: f"{about}|{purpose.value}|".encode() for purpose in Purpose}
 
     def lookup(self, kind: str, name: str) -> bytes:
@@ -158,6 +160,6 @@ def unpack(plain: bytes, names: Sequence[str]) -> Details:
         kept = json.loads(plain[1:])
         salts = {field: unb64(one) for field, (one, _) in kept["v"].items()}
         return Details(salts, {field: value for field, (_, value) in kept["v"].items() if value is not None}, kept["d"])
-    seed = plain[1 : 1 + SALT_BYTES]
-    values = {_FIELD_OF[letter]: value for letter, value in json.loads(plain[1 + SALT_BYTES :]).items()}
+    seed = plain[1 : 1 + SEED_BYTES]
+    values = {_FIELD_OF[letter]: value for letter, value in json.loads(plain[1 + SEED_BYTES :]).items()}
     return Details({field: salt(seed, field) for field in (*names, *values)}, values, {})

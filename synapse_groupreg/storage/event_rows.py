@@ -14,6 +14,8 @@ from synapse_groupreg.storage.entries import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from synapse_groupreg.config.retention import Content
+
 ROW = (
     "e.stream_ordering, e.event_id, e.room_id, e.type, e.sender, e.state_key, e.received_ts, e.origin_server_ts,"
     " e.outlier, e.rejection_reason, j.json, j.internal_metadata"
@@ -24,18 +26,18 @@ _FLAGS = {"soft_failed": "soft-failed", "redacted": "redacted"}
 _MEMBER = "m.room.member"
 
 
-def entries(source: str, rows: Iterable[Any], *, content: bool) -> list[Entry]:
-    """The entries of rows; with `content`, what was said as well, as far as Synapse still has it."""
+def entries(source: str, rows: Iterable[Any], *, content: Content = "hash") -> list[Entry]:
+    """The entries of rows; `full`: with what was said, as far as Synapse still has it; `none`: not even its digest."""
     return [_entry(source, row, content) for row in rows]
 
 
-def _entry(source: str, row: Any, keep: bool) -> Entry:  # noqa: FBT001 - once an event, and nowhere else
+def _entry(source: str, row: Any, keep: Content) -> Entry:
     ordering, event_id, room, type_, sender, state_key, received_ms, sent_ms, outlier, rejection, said, noted = row
     event = _parse(said)
     content = event.get("content") if event is not None else None
     canonical = None if content is None else _canonical(content)
     details = {"event_id": event_id}
-    if canonical is not None:
+    if canonical is not None and keep != "none":
         details["content_sha256"] = b64(hashlib.sha256(canonical).digest())
     member = type_ == _MEMBER
     if member:
@@ -55,7 +57,7 @@ def _entry(source: str, row: Any, keep: bool) -> Entry:  # noqa: FBT001 - once a
         actor=clean(sender) if sender else None,
         target=clean(state_key) if member and state_key else None,
         details=details,
-        content=canonical if keep else None,
+        content=canonical if keep == "full" else None,
     )
 
 

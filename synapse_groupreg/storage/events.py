@@ -22,6 +22,7 @@ from synapse_groupreg.storage.event_rows import ROW, entries
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from synapse_groupreg.config.retention import Content
     from synapse_groupreg.retention.records import Entry
     from synapse_groupreg.storage.database import Dialect, Transaction
 
@@ -103,7 +104,7 @@ def start_positions(txn: Transaction, from_: Literal["now", "beginning"]) -> dic
     return dict.fromkeys(sorted(wrote | set(now)), 0)
 
 
-def read(txn: Transaction, source: str, after: int, upto: int, limit: int, *, content: bool = False) -> list[Entry]:
+def read(txn: Transaction, source: str, after: int, upto: int, limit: int, *, content: Content = "hash") -> list[Entry]:
     """Events of a source in (after, upto], in order. Fewer than `limit` means that there are no more up to there."""
     return entries(source, rows(txn, source, after, upto, limit), content=content)
 

@@ -142,9 +142,13 @@ class Log:
         self._head = self._store.purge(self.head, drop, after)
 
     def close(self) -> None:
-        """Sign the end and let go."""
+        """Sign the end, and let go."""
         if self._head is not None:
             self.checkpoint()
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the store as it is."""
         self._store.close()
 
     def _take(self, head: Head) -> None:

@@ -12,7 +12,7 @@ import attrs
 from synapse_groupreg.retention import tree
 from synapse_groupreg.retention.records import (
     KIND_NUMBERS,
-    SALT_BYTES,
+    SEED_BYTES,
     TOKEN_BYTES,
     Header,
     b64,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.retention.sealing import PeriodKeys
     from synapse_groupreg.storage.store import Period, StoreReader
 
-_RANDOM = SALT_BYTES + NONCE_BYTES
+_RANDOM = SEED_BYTES + NONCE_BYTES
 _REMEMBERED = 200_000
 """Names in memory, about 60 MB; beyond, all are forgotten and looked up again."""
 
@@ -76,7 +76,7 @@ class Sealer:
         return self._known.get((kind, name)) or self._find(kind, name)
 
     def _row(self, entry: Entry, idx: int, random: bytes, new: list[NameRow]) -> Row:
-        seed, nonce = random[:SALT_BYTES], random[SALT_BYTES:]
+        seed, nonce = random[:SEED_BYTES], random[SEED_BYTES:]
         room = None if entry.room is None else self._name("room", entry.room, new)
         actor = None if entry.actor is None else self._name("account", entry.actor, new)
         target = None if entry.target is None else self._name("account", entry.target, new)

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The retention store in a process of Synapse: its place, its keys, and the recorder where background tasks run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from synapse_groupreg.handlers.retention.anchors import Anchors
+from synapse_groupreg.handlers.retention.log import Log
+from synapse_groupreg.handlers.retention.published import Published
+from synapse_groupreg.handlers.retention.recorder import Recorder
+from synapse_groupreg.homeserver import compat
+from synapse_groupreg.homeserver.retention_keys import RetentionKeys
+from synapse_groupreg.storage.stores import open_reader, open_store
+
+if TYPE_CHECKING:
+    from synapse.module_api import ModuleApi
+
+    from synapse_groupreg.config import GroupRegConfig
+    from synapse_groupreg.handlers import Homeserver
+    from synapse_groupreg.homeserver.keys import IdentityKey
+    from synapse_groupreg.storage.database import Database
+    from synapse_groupreg.storage.store import StoreReader
+
+logger = logging.getLogger(__name__)
+
+_EVERY_MS = 1_000
+
+
+class Recording:
+    """Made in every process, once the configuration says that anything is recorded. Raises CannotStart."""
+
+    def __init__(self, api: ModuleApi, config: GroupRegConfig, homeserver: Homeserver) -> None:
+        self._api = api
+        self._config = config
+        self._homeserver = homeserver
+        self._folder = config.retention.keys_path or config.identity.keys_path or compat.keys_folder(api)
+        self._server_name = homeserver.server_name
+        self.keys = RetentionKeys(self._folder, self._server_name, lambda: compat.server_key(api))
+        self.published = Published(Path(self._folder))
+        self.recorder: Recorder | None = None
+        """Only where background tasks run."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Where the store is, in the form of Synapse's `database`."""
+        store = self._config.retention.store
+        return {"name": store.name, "args": store.args or {"database": str(Path(self._folder) / "retention")}}
+
+    def open_log(self, name: str) -> Log:
+        """The writer of a log, which `open` makes the owner."""
+        return Log(name, open_store(self.settings, name), self._server_name, self.keys, self.published)
+
+    def open_reader(self, name: str) -> StoreReader:
+        """A reader of a log, in any process."""
+        return open_reader(self.settings, name)
+
+    def start(self, database: Database, key: IdentityKey, account: str | None) -> None:
+        """Begin to record. `account` sends checkpoints to rooms."""
+        recorder = self.recorder = Recorder(
+            self._config.retention,
+            database,
+            self._homeserver,
+            seal=key.seal,
+            open_=key.open,
+            open_log=self.open_log,
+            anchor=Anchors(self._config.retention.anchors, self._homeserver, account).publish,
+        )
+        self._api.looping_background_call(recorder.tick, _EVERY_MS, desc="groupreg_recorder")
+        compat.before_shutdown(self._api, recorder.shut_down)

@@ -9,10 +9,11 @@ RFC 9901 section 4.2; a disclosure that is withheld or erased leaves the header,
 from __future__ import annotations
 
 import enum
-import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import b2a_base64
+from functools import lru_cache
+from hashlib import sha256, shake_128
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
@@ -126,9 +127,6 @@ NAMES = ("room_id", "sender", "target")
 """Sensitive fields whose values are kept in the period's table of names."""
 _SLOTS = {field: slot for slot, field in enumerate((*NAMES, *FIELDS))}
 """Which of a record's salts is a field's. Fields are only ever added to FIELDS, at the end."""
-_FEW = _SLOTS["content_sha256"] + 1
-"""Fields that nearly every record has: their salts take one round of the hash function."""
-_QUOTED_SALT = SALT_BYTES * 4 // 3
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 
 
@@ -166,7 +164,7 @@ def canonical(value: object) -> str:
 def salt(seed: bytes, field: str) -> bytes:
     """The salt of one field, from the record's seed of SEED_BYTES random bytes: knowing one tells of no other."""
     slot = _SLOTS[field]
-    return hashlib.shake_128(seed).digest(SALT_BYTES * (slot + 1))[SALT_BYTES * slot :]
+    return shake_128(seed).digest(SALT_BYTES * (slot + 1))[SALT_BYTES * slot :]
 
 
 def disclosure(salt_: bytes, field: str, value: str) -> str:
@@ -176,7 +174,7 @@ def disclosure(salt_: bytes, field: str, value: str) -> str:
 
 def digest(disclosed: str) -> str:
     """What a header says of a disclosure (RFC 9901, section 4.2.3)."""
-    return b64(hashlib.sha256(disclosed.encode()).digest())
+    return b64(sha256(disclosed.encode()).digest())
 
 
 def read_disclosure(disclosed: str) -> tuple[bytes, str, str]:
@@ -198,20 +196,30 @@ def digests(seed: bytes, quoted_fields: Mapping[str, str]) -> dict[str, str]:
     The same as `digest(disclosure(salt(seed, field), field, value))`, at a third of the cost: this is what sealing a
     record takes longest for.
     """
-    slots = max(_SLOTS[field] for field in quoted_fields) + 1 if quoted_fields else 0
-    salts = b2a_base64(hashlib.shake_128(seed).digest(SALT_BYTES * max(slots, _FEW)), newline=False).translate(_TO_URL)
+    length, plan = _plan(tuple(quoted_fields))
+    salts = b2a_base64(shake_128(seed).digest(length), newline=False).translate(_TO_URL)
     found = {}
-    for field, value in quoted_fields.items():
-        at = _SLOTS[field] * _QUOTED_SALT
-        text = b'["%b","%b",%b]' % (salts[at : at + _QUOTED_SALT], field.encode(), value.encode())
+    for field, start, end, between in plan:
+        text = b'["%b%b%b]' % (salts[start:end], between, quoted_fields[field].encode())
         disclosed = b2a_base64(text, newline=False).translate(_TO_URL, b"=")
-        found[field] = b2a_base64(hashlib.sha256(disclosed).digest(), newline=False).translate(_TO_URL, b"=").decode()
+        found[field] = b2a_base64(sha256(disclosed).digest(), newline=False).translate(_TO_URL, b"=").decode()
     return found
 
 
-@attrs.frozen(kw_only=True)
+@lru_cache
+def _plan(fields: tuple[str, ...]) -> tuple[int, list[tuple[str, int, int, bytes]]]:
+    """How many bytes of salt these fields need, and where in their base64 the salt of each one stands."""
+    starts = {field: _SLOTS[field] * SALT_BYTES * 4 // 3 for field in fields}
+    wide = SALT_BYTES * 4 // 3
+    plan = [(field, start, start + wide, f'","{field}",'.encode()) for field, start in starts.items()]
+    return SALT_BYTES * (max(map(_SLOTS.__getitem__, fields), default=0) + 1), plan
+
+
+@attrs.define(kw_only=True)
 class Header:
     """What anybody may see of a record; its canonical JSON is the leaf of the tree."""
+
+    # Not frozen: one is made for each record that is sealed, and attrs takes twice as long to make a frozen one.
 
     kind: Kind
     source: str

@@ -19,6 +19,7 @@ import requests
 from attrs import frozen
 
 from synapse_groupreg.rig import Homeserver
+from synapse_groupreg.rig.local import request
 
 T = TypeVar("T")
 MATRIX = "/_matrix/client/v3"
@@ -176,6 +177,10 @@ class Person(Client):
     def joined_rooms(self) -> set[str]:
         return set(self.call("GET", f"{MATRIX}/joined_rooms").good()["joined_rooms"])
 
+    def own_rooms(self) -> set[str]:
+        """Joined rooms but for the one in which the server explains refusals: that comes a moment after a refusal."""
+        return {room for room in self.joined_rooms() if not _of_the_server(self.members(room))}
+
     def members(self, room: str) -> set[str]:
         """Who is joined, as this member sees it."""
         return set(self.call("GET", f"{MATRIX}/rooms/{quote(room)}/joined_members").good()["joined"])
@@ -289,6 +294,17 @@ class Staff(Person):
     def admin_api(self, method: str, path: str, body: object = None, **query: object) -> Answer:
         """Synapse's own admin API; `path` begins with the version."""
         return self.call(method, f"{SYNAPSE_ADMIN}/{path}", body, **query)
+
+
+def _of_the_server(members: set[str]) -> bool:
+    return any(member.startswith("@groupreg:") for member in members)
+
+
+def exported(port: int) -> str:
+    """What Prometheus would fetch. Synapse exports from a thread of its own, which a metric that is new may disturb."""
+    answer = poll(lambda: request("GET", f"http://127.0.0.1:{port}/_synapse/metrics"))  # true if the answer is good
+    assert answer.ok
+    return answer.text
 
 
 def poll(look: Callable[[], T], *, seconds: float = 10, every: float = 0.1) -> T:

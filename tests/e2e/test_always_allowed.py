@@ -116,7 +116,7 @@ def test_only_a_chat_of_two_with_staff_is_free(server: Homeserver, officer: Staf
     refused(person.found(is_direct=True, invite=[officer.user_id, host.user_id]), "identity-required")
     refused(person.found(is_direct=True, invite=[officer.user_id], preset="public_chat"), "identity-required")
     refused(person.found(invite=[officer.user_id]), "identity-required")
-    assert person.joined_rooms() == set()
+    assert person.own_rooms() == set()
 
 
 def test_an_account_that_loses_its_role_is_no_staff_any_more(server: Homeserver, admin: Staff) -> None:

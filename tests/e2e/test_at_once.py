@@ -123,7 +123,7 @@ def test_a_person_founds_as_many_groups_as_they_have_places(town: Town):
     founder = Person(town.server, "founder")
     answers = town.post_all([Request(founder.token, f"{MATRIX}/createRoom")] * 30)
     assert told(answers) == {"done": FOUNDED, "too-many-founded": 30 - FOUNDED}
-    assert len(founder.joined_rooms()) == FOUNDED
+    assert len(founder.own_rooms()) == FOUNDED
     assert town.staff.used(founder.user_id, "rooms_founded") == FOUNDED
 
 
@@ -134,7 +134,7 @@ def test_accounts_of_one_person_found_as_many_groups_as_the_person_may(town: Tow
     requests = [Request(one.token, f"{MATRIX}/createRoom") for one in accounts for _ in range(4)]
     answers = town.post_all(requests)
     assert told(answers) == {"done": FOUNDED, "too-many-founded": len(requests) - FOUNDED}
-    assert sum(len(account.joined_rooms()) for account in accounts) == FOUNDED
+    assert sum(len(account.own_rooms()) for account in accounts) == FOUNDED
 
 
 def test_the_last_place_of_a_group_goes_to_one_of_two_who_come_by_different_processes(on_postgres: Town):

@@ -259,7 +259,7 @@ def test_members_of_a_large_group_need_more(town: Town) -> None:
 def test_founding_needs_its_own_assurance(town: Town) -> None:
     known = town.verified("known", "contact")
     refused(known.found(name="ours"), "identity-required")
-    assert known.joined_rooms() == set()
+    assert known.own_rooms() == set()
     # A direct chat is no group: what posting needs is enough.
     known.found(is_direct=True, invite=[town.host.user_id]).good()
 

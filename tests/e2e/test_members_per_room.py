@@ -154,7 +154,7 @@ def test_a_founding_that_would_not_fit_leaves_nothing_behind(server: Homeserver,
     invite = [guest.user_id for guest in guests]
     body = refused(founder.found(preset="public_chat", invite=invite), "room-full")
     assert "at most 2 members" in body["error"]
-    assert founder.joined_rooms() == {lobby(staff)}
+    assert founder.own_rooms() == {lobby(staff)}
     assert guests[0].sync().good().get("rooms", {}).get("invite", {}) == {}
     with staff.dry():
         founder.found(preset="public_chat", invite=invite).good()

@@ -14,10 +14,9 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from synapse_groupreg.rig import Homeserver
-from synapse_groupreg.rig.local import request
 from synapse_groupreg.rig.process import free_port
 
-from .client import Person, Staff, poll, refused
+from .client import Person, Staff, exported, poll, refused
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = ROOT / "config" / "grafana-dashboard.json"
@@ -41,7 +40,7 @@ def staff(server: Homeserver) -> Staff:
 
 def families() -> list[Metric]:
     """What Prometheus would fetch."""
-    return list(text_string_to_metric_families(request("GET", f"http://127.0.0.1:{LISTENER}/_synapse/metrics").text))
+    return list(text_string_to_metric_families(exported(LISTENER)))
 
 
 def scrape() -> dict[Sample, float]:

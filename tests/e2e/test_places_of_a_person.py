@@ -39,7 +39,7 @@ def test_a_person_founds_as_many_groups_as_they_may(server: Homeserver, staff: S
     first, second = (founder.found_group(room_version=version) for _ in range(2))
     body = refused(founder.found(room_version=version), "too-many-founded")
     assert "2 founded, 2 allowed" in body["error"]
-    assert founder.joined_rooms() == {first, second}
+    assert founder.own_rooms() == {first, second}
 
     member.join(first).good()
     founder.leave(first).good()
@@ -155,7 +155,7 @@ def test_a_founding_that_fails_takes_no_place(server: Homeserver, host: Person, 
     for _ in range(4):
         answer = founder.found(**wrong)
         assert (answer.status, answer.code) == (status, None), answer.body
-    assert founder.joined_rooms() == set()
+    assert founder.own_rooms() == set()
     assert len({founder.found_group() for _ in range(2)}) == 2
 
 
@@ -169,7 +169,7 @@ def test_a_founding_that_fails_takes_no_place(server: Homeserver, host: Person, 
 def test_no_client_writes_our_keys_at_founding(server: Homeserver, body: dict[str, object]):
     founder = Person(server, "founder")
     refused(founder.found(**body), "reserved-state")
-    assert founder.joined_rooms() == set()
+    assert founder.own_rooms() == set()
     founder.found_group(initial_state=[{"type": "org.example.labels", "state_key": "", "content": {}}])
 
 
@@ -186,7 +186,7 @@ def test_new_groups_are_closed_to_other_servers(server: Homeserver, staff: Staff
     founder, guest = Person(server, "founder"), Person(server, "guest")
     remote = "@somebody:elsewhere.example"
     refused(founder.found(invite=[guest.user_id, remote]), "federation-closed")
-    assert founder.joined_rooms() == set()
+    assert founder.own_rooms() == set()
     asked_to_open = founder.found_group(invite=[guest.user_id], creation_content={"m.federate": True})
     assert founder.state(asked_to_open, "m.room.create").good()["m.federate"] is False
     assert staff.room(asked_to_open)["federated"] is False

@@ -47,7 +47,7 @@ def test_what_was_decided_outlives_a_restart_and_a_crash(
     refused(limited.found(), "too-many-founded")
     # Synapse forgot by now that it upgraded this room.
     refused(upgrader.upgrade(old, "12"), "room-replaced")
-    assert upgrader.joined_rooms() == {old, new}
+    assert upgrader.own_rooms() == {old, new}
     assert staff.counted(late.user_id, "room-full", dry=False) == 2
     member.leave(group).good()
     late.join(group).good()

@@ -191,4 +191,4 @@ def test_upgrades_that_are_made_to_fail_leave_no_rooms_beyond_the_limit(server: 
     assert {answer.status for answer in answers} == {403}
     assert [answer.code for answer in answers] == [None, "too-many-founded", "too-many-founded"]
     assert staff.used(founder.user_id, FOUNDED) <= 2
-    assert len(founder.joined_rooms()) <= 2
+    assert len(founder.own_rooms()) <= 2

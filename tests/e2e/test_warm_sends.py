@@ -8,11 +8,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-import requests
 
 from synapse_groupreg.rig import Homeserver
 from synapse_groupreg.rig.process import free_port
-from tests.e2e.client import Person, Staff, refused
+from tests.e2e.client import Person, Staff, exported, refused
 
 SENDS = 50
 STATE_EVENTS = 200
@@ -46,11 +45,10 @@ class Metrics:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self._url = f"http://127.0.0.1:{port}/_synapse/metrics"
 
     def read(self, metric: str, label: str) -> dict[str, float]:
-        text = requests.get(self._url, timeout=60).text
-        found = re.findall(rf'^{metric}{{(?:[^}}]*,)?{label}="([^"]*)"[^}}]*}} (\S+)$', text, re.MULTILINE)
+        sample = rf'^{metric}{{(?:[^}}]*,)?{label}="([^"]*)"[^}}]*}} (\S+)$'
+        found = re.findall(sample, exported(self.port), re.MULTILINE)
         return {name: float(count) for name, count in found}
 
     def grown(self, metric: str, label: str, act: Callable[[], None]) -> dict[str, float]:

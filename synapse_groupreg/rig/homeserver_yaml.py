@@ -97,6 +97,8 @@ class HomeserverFiles:
             "report_stats": False,
             "suppress_key_server_warning": True,
             "trusted_key_servers": [],
+            # No other server is asked for anything: to find out that there is none takes seconds.
+            "federation_domain_whitelist": [],
         }
         if self.module_config is not None:
             written["modules"] = [{"module": MODULE, "config": dict(self.module_config)}]

@@ -18,6 +18,7 @@ from synapse_groupreg.errors import BadConfig, CannotStart
 from synapse_groupreg.handlers import metrics, start, upkeep
 from synapse_groupreg.handlers.actions import Actions
 from synapse_groupreg.handlers.change import Setting
+from synapse_groupreg.handlers.draining import Draining
 from synapse_groupreg.handlers.following import Following
 from synapse_groupreg.handlers.gate import Gate
 from synapse_groupreg.handlers.journal import RefusalJournal
@@ -131,7 +132,7 @@ class GroupRegModule:
         replies = Replies(config, words, homeserver.server_name, lambda: snapshot.mode)
         Callbacks(self._api, config, gate, replies).register()
         if self._seal is not None:
-            self._record_logins()
+            self._serve_recorder()
         self._api.register_third_party_rules_callbacks(
             on_add_user_third_party_identifier=self._contact_added,
             on_remove_user_third_party_identifier=self._contact_removed,
@@ -158,9 +159,12 @@ class GroupRegModule:
         )
         self._api.register_web_resource(PREFIX, site)
 
-    def _record_logins(self) -> None:
+    def _serve_recorder(self) -> None:
+        """Write down what only this process sees, and hold up what would remove events unrecorded."""
         logins = Logins(self._database, self._homeserver, self._journal)
         LoginCallbacks(self._api, logins, self._homeserver.now_ms).register()
+        draining = Draining(self._database, self._api.sleep)
+        self._api.register_third_party_rules_callbacks(check_can_shutdown_room=draining.check_can_shutdown_room)
 
     def _loop(self) -> None:
         every = self._api.looping_background_call

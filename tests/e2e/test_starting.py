@@ -86,7 +86,7 @@ def test_neither_a_newer_database_nor_another_key_is_touched(server: Homeserver)
         database.commit()
     assert f"the database has schema 99 of synapse_groupreg and this version knows {known}" in said
 
-    (key,) = server.files.folder.glob("groupreg/*.key")
+    key = server.files.folder / "groupreg" / "identity.key"
     assert key.stat().st_mode & 0o777 == 0o600
     with changed(key, bytes(32)):
         assert "put the original key file back" in last_words(server)

@@ -174,6 +174,9 @@ class StoreReader(Protocol):
     def find_name(self, period: Period, kind: str, lookup: bytes) -> NameRow | None:
         """The name with this keyed digest."""
 
+    def find_names(self, period: Period, lookups: Sequence[bytes]) -> list[NameRow]:
+        """The names with these keyed digests, in any order."""
+
     def names(self, period: Period, refs: Sequence[int]) -> list[NameRow]:
         """These names, in any order."""
 

@@ -106,6 +106,11 @@ class RowReader(ABC):
         rows = self._fetch(period, sql, (lookup, kind))
         return NameRow(*rows[0]) if rows else None
 
+    def find_names(self, period: Period, lookups: Sequence[bytes]) -> list[NameRow]:
+        """The names with these keyed digests, in any order."""
+        sql = "SELECT ref, kind, token, lookup, sealed FROM {{names}} WHERE lookup IN ({})"
+        return [NameRow(*row) for row in self._among(period, sql, lookups)]
+
     def names(self, period: Period, refs: Sequence[int]) -> list[NameRow]:
         """These names, in any order."""
         sql = "SELECT ref, kind, token, lookup, sealed FROM {{names}} WHERE ref IN ({})"

@@ -25,6 +25,7 @@ from synapse_groupreg.storage.store import NameRow, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from synapse_groupreg.retention.records import Entry
     from synapse_groupreg.retention.sealing import PeriodKeys
@@ -61,6 +62,9 @@ class Sealer:
 
     def seal(self, entries: Sequence[Entry], first: int) -> tuple[list[Row], list[NameRow]]:
         """Rows for these entries from index `first` on, and the names that they are the first to mention."""
+        mentioned = {("room", entry.room) for entry in entries}
+        mentioned |= {("account", name) for entry in entries for name in (entry.actor, entry.target)}
+        self._learn(mentioned)
         new: list[NameRow] = []
         random = os.urandom(_RANDOM * len(entries))
         rows = [
@@ -73,7 +77,8 @@ class Sealer:
 
     def find(self, kind: str, name: str) -> Known | None:
         """What the period knows of a room or account."""
-        return self._known.get((kind, name)) or self._find(kind, name)
+        self._learn({(kind, name)})
+        return self._known.get((kind, name))
 
     def _row(self, entry: Entry, idx: int, random: bytes, new: list[NameRow]) -> Row:
         seed, nonce = random[:SEED_BYTES], random[SEED_BYTES:]
@@ -123,19 +128,23 @@ class Sealer:
             actor.last = idx
         return row
 
+    def _learn(self, mentioned: AbstractSet[tuple[str, str | None]]) -> None:
+        """Look up, all at once, the names that aren't in memory."""
+        wanted = {
+            self._keys.lookup(kind, name): (kind, name)
+            for kind, name in mentioned - self._known.keys()
+            if name is not None
+        }
+        for row in self._reader.find_names(self._period, [*wanted]) if wanted else ():
+            kind, name = wanted[bytes(row.lookup)]
+            last = self._reader.newest_of(self._period, kind, row.ref)
+            self._known[kind, name] = Known(row.ref, b64(bytes(row.token)), quoted(name), last)
+
     def _name(self, kind: str, name: str, new: list[NameRow]) -> Known:
         known = self._known.get((kind, name))
         if known is None:
-            known = self._find(kind, name) or self._make(kind, name, new)
-            self._known[kind, name] = known
+            known = self._known[kind, name] = self._make(kind, name, new)
         return known
-
-    def _find(self, kind: str, name: str) -> Known | None:
-        row = self._reader.find_name(self._period, kind, self._keys.lookup(kind, name))
-        if row is None:
-            return None
-        last = self._reader.newest_of(self._period, kind, row.ref)
-        return Known(row.ref, b64(bytes(row.token)), quoted(name), last)
 
     def _make(self, kind: str, name: str, new: list[NameRow]) -> Known:
         self._last_ref += 1

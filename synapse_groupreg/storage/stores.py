@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +59,7 @@ def _folder(arguments: Mapping[str, Any]) -> Path:
 def _postgres() -> ModuleType:
     try:
         # A server on SQLite may not have it.
-        from synapse_groupreg.storage import store_postgres  # noqa: PLC0415
+        return import_module("synapse_groupreg.storage.store_postgres")
     except ImportError as error:
         problem = Problem(f"{_WHERE}.name", "psycopg2 is not installed; install it, or use sqlite3")
         raise BadConfig([problem]) from error
-    return store_postgres

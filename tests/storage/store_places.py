@@ -4,17 +4,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
 import pytest
 
 from synapse_groupreg.storage.stores import open_reader, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from synapse_groupreg.rig import Postgres
+    from synapse_groupreg.rig import Database, Postgres
     from synapse_groupreg.storage.store import Store, StoreReader
 
 
@@ -44,13 +46,38 @@ class Place:
             self._opened.pop().close()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def empty(database: Database) -> None:
+    """Take every store out of a database."""
+    with contextlib.closing(psycopg2.connect(database.dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'groupreg_retention%'")
+        names = [name for (name,) in cursor.fetchall()]
+        if names:
+            cursor.execute(f"DROP TABLE IF EXISTS {', '.join(names)} CASCADE")
+        connection.commit()
+
+
+@pytest.fixture(scope="session")
+def store_database(postgres: Postgres) -> Database:
+    return postgres.create_database()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def settings(request: pytest.FixtureRequest) -> Callable[[Path], dict[str, Any]]:
+    """Makes the settings of an empty store; the folder is for SQLite."""
     if request.param == "sqlite":
-        settings: dict[str, Any] = {"name": "sqlite3", "args": {"database": str(tmp_path / "store")}}
-    else:
-        server: Postgres = request.getfixturevalue("postgres")
-        settings = dict(server.create_database().synapse_setting())
-    place = Place(settings)
-    yield place
-    place.close()
+        return lambda folder: {"name": "sqlite3", "args": {"database": str(folder / "store")}}
+    database: Database = request.getfixturevalue("store_database")
+
+    def emptied(folder: Path) -> dict[str, Any]:
+        del folder
+        empty(database)
+        return dict(database.synapse_setting())
+
+    return emptied
+
+
+@pytest.fixture
+def place(settings: Callable[[Path], dict[str, Any]], tmp_path: Path) -> Iterator[Place]:
+    made = Place(settings(tmp_path))
+    yield made
+    made.close()

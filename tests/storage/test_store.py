@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from synapse_groupreg.storage.store import Fenced, KeyRow, Period, Selection
-from tests.storage.store_places import place  # noqa: F401 - a fixture
+from tests.storage.store_places import place, settings, store_database  # noqa: F401 - fixtures
 from tests.storage.store_samples import (
     DECEMBER,
     JANUARY,
@@ -193,7 +193,7 @@ def test_keys_are_wrapped_anew_in_any_period(place: Place, log: Log) -> None:  #
 def test_what_goes_wrong_in_the_middle_of_a_batch_leaves_nothing(place: Place, log: Log) -> None:  # noqa: F811
     head = log.fill(10)
     twice = log.batch([row(10, type="new"), row(3)], [name(77)])
-    with pytest.raises(Exception, match="(?i)unique"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         log.store.append(log.now(), twice)
     reader = place.reader()
     assert (reader.head(), reader.names(NOVEMBER, [77])) == (head, [])

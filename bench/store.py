@@ -1,0 +1,313 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What the retention store's engines do without the sealing: appending, searching, removing, and bytes a record.
+
+    .venv/bin/python bench/store.py [--records 1000000] [--runs 3] [--engines sqlite,postgres]
+
+Beside them, in the same run, what nothing could be faster than: a file that is appended to and synced at each batch,
+and COPY into a table without an index. 2,000 rooms and 20,000 accounts, a few of which do most of the talking.
+PostgreSQL is started for this run with a gigabyte of buffers and everything synced, unless GROUPREG_BENCH_POSTGRES
+holds the address of an empty database.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import itertools
+import os
+import random
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from attrs import evolve
+
+from synapse_groupreg.rig.cluster import Cluster
+from synapse_groupreg.rig.process import Process
+from synapse_groupreg.storage.store import Batch, Block, Head, NameRow, Period, Row, Selection
+from synapse_groupreg.storage.store_schema import BLOCK
+from synapse_groupreg.storage.stores import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from synapse_groupreg.storage.store import Store
+
+ROOMS, ACCOUNTS = 2000, 20_000
+BATCH = 1000
+START_MS, DAY_MS = 1_793_491_200_000, 86_400_000
+MONTH = Period(1, "2026-11")
+PAGE = 100
+SEARCHES = 300
+
+
+class Traffic:
+    """Batches of records of a month, the same in every run but for the random bytes."""
+
+    def __init__(self, records: int) -> None:
+        chance = random.Random(7)  # noqa: S311 - no secrets
+        self.records = records
+        self._step = 30 * DAY_MS / records
+        self.rooms = _zipf(chance, ROOMS, records, 1)
+        self.actors = _zipf(chance, ACCOUNTS, records, ROOMS + 1)
+
+    def batches(self, head: Head) -> Iterator[Batch]:
+        """All records, with prepared rows: what the engine does is timed, not what this does."""
+        last: dict[int, int] = {}
+        named: set[int] = set()
+        size = head.size
+        while size < self.records:
+            rows, names = [], []
+            for idx in range(size, min(size + BATCH, self.records)):
+                room, actor = self.rooms[idx], self.actors[idx]
+                for ref in (room, actor):
+                    if ref not in named:
+                        named.add(ref)
+                        names.append(_name(ref))
+                rows.append(self._row(idx, room, actor, last))
+                last[room] = last[actor] = idx
+            size += len(rows)
+            after = evolve(head, size=size, frontier=(bytes(32),) * 15, cursors={"events/master": size})
+            yield Batch(rows=rows, names=names, blocks=self._blocks(head.size, size), after=after)
+            head = after
+
+    def _row(self, idx: int, room: int, actor: int, last: dict[int, int]) -> Row:
+        return Row(
+            idx,
+            self.time(idx),
+            0 if idx % 50 else 1,
+            "events/master",
+            40_000_000 + idx,
+            "m.room.message" if idx % 5 else "m.room.member",
+            None if idx % 200 else "rejected",
+            1,
+            room,
+            actor,
+            None if idx % 20 else self.actors[idx // 2],
+            last.get(room),
+            last.get(actor),
+            None,
+            os.urandom(32),
+            os.urandom(145),
+            None,
+        )
+
+    def _blocks(self, before: int, after: int) -> list[Block]:
+        return [
+            Block(number, os.urandom(32), self.time(number * BLOCK), self.time(number * BLOCK + BLOCK - 1))
+            for number in range(before // BLOCK, after // BLOCK)
+        ]
+
+    def time(self, idx: int) -> int:
+        """When a record was received."""
+        return START_MS + int(idx * self._step)
+
+
+def _zipf(chance: random.Random, names: int, count: int, first: int) -> list[int]:
+    weights = list(itertools.accumulate(1 / rank for rank in range(1, names + 1)))
+    return chance.choices(range(first, first + names), cum_weights=weights, k=count)
+
+
+def _name(ref: int) -> NameRow:
+    return NameRow(ref, "room" if ref <= ROOMS else "account", os.urandom(16), os.urandom(16), os.urandom(60))
+
+
+def fill(store: Store, traffic: Traffic) -> tuple[Head, list[float]]:
+    """Append everything; the head and the seconds that each batch took."""
+    head = Head(epoch=1, period=MONTH, first=0, size=0, frontier=(), cursors={}, closed=False)
+    assert store.acquire() is None
+    head = store.begin(None, head, [])
+    took = []
+    for batch in traffic.batches(head):
+        began = time.perf_counter()
+        head = store.append(head, batch)
+        took.append(time.perf_counter() - began)
+    return head, took
+
+
+def search(store: Store, traffic: Traffic) -> dict[str, list[float]]:
+    """Milliseconds of the newest page of a room or account in a week, cold ones too."""
+    chance = random.Random(8)  # noqa: S311 - no secrets
+    took: dict[str, list[float]] = {"room + week": [], "account + week": [], "newest page": []}
+    for _ in range(SEARCHES):
+        start = START_MS + chance.randrange(23) * DAY_MS
+        times: dict[str, Any] = {"from_ms": start, "to_ms": start + 7 * DAY_MS}
+        wanted = {
+            "room + week": Selection(room=chance.choice(traffic.rooms), **times),
+            "account + week": Selection(account=chance.choice(traffic.actors), **times),
+            "newest page": Selection(),
+        }
+        for what, selection in wanted.items():
+            began = time.perf_counter()
+            store.select(MONTH, selection, PAGE, newest_first=True)
+            took[what].append((time.perf_counter() - began) * 1000)
+    return took
+
+
+def measure(settings: dict[str, Any], traffic: Traffic) -> dict[str, Any]:
+    """One run of one engine."""
+    store = open_store(settings, "events")
+    with contextlib.closing(store):
+        head, took = fill(store, traffic)
+        found: dict[str, Any] = {"append": traffic.records / sum(took), "worst ms": max(took) * 1000}
+        store.close()
+        found["bytes"] = store.periods()[0].bytes / traffic.records
+        found["search"] = search(store, traffic)
+        began = time.perf_counter()
+        tallies = sum(1 for _ in store.tallies(MONTH))
+        found["tallies"] = tallies / (time.perf_counter() - began)
+        began = time.perf_counter()
+        store.leaves(1, 0, min(traffic.records, 100_000))
+        found["leaves"] = min(traffic.records, 100_000) / (time.perf_counter() - began)
+        following = evolve(head, period=Period(1, "2026-12"), first=head.size)
+        began = time.perf_counter()
+        following = store.begin(head, following, [])
+        found["begin"] = (time.perf_counter() - began) * 1000
+        began = time.perf_counter()
+        store.purge(following, [MONTH], evolve(following, base_size=head.size, base=(bytes(32),)))
+        found["purge"] = (time.perf_counter() - began) * 1000
+    return found
+
+
+def raw_file(folder: Path, traffic: Traffic) -> float:
+    """Records a second into a file."""
+    batch = os.urandom(250 * BATCH)
+    with (folder / "raw").open("wb") as file:
+        began = time.perf_counter()
+        for _ in range(traffic.records // BATCH):
+            file.write(batch)
+            file.flush()
+            os.fdatasync(file.fileno())
+        took = time.perf_counter() - began
+    (folder / "raw").unlink()
+    return traffic.records / took
+
+
+def raw_copy(arguments: dict[str, Any], traffic: Traffic) -> float:
+    """Records a second into a table without an index, by COPY of text."""
+    line = "\t".join(["1234567", "1234567890123", *["12345"] * 10, "\\\\x" + "ab" * 32, "\\\\x" + "cd" * 145]) + "\n"
+    data = (line * BATCH).encode()
+    with contextlib.closing(psycopg2.connect(**arguments)) as connection, connection.cursor() as cursor:
+        columns = ", ".join(f"c{number} BIGINT" for number in range(12))
+        cursor.execute(f"CREATE TABLE raw ({columns}, leaf BYTEA, sealed BYTEA)")
+        connection.commit()
+        began = time.perf_counter()
+        for _ in range(traffic.records // BATCH):
+            cursor.copy_expert("COPY raw FROM STDIN", io.BytesIO(data), size=len(data))
+            connection.commit()
+        took = time.perf_counter() - began
+        cursor.execute("DROP TABLE raw")
+        connection.commit()
+    return traffic.records / took
+
+
+@contextlib.contextmanager
+def postgres(folder: Path) -> Iterator[dict[str, Any]]:
+    """Arguments of a database."""
+    given = os.environ.get("GROUPREG_BENCH_POSTGRES")
+    if given:
+        yield {"dsn": given}
+        return
+    folder.chmod(0o711)
+    cluster = Cluster(folder / "cluster")
+    cluster.create()
+    process = Process(
+        "PostgreSQL",
+        cluster.command(["shared_buffers=1GB", "max_wal_size=4GB"]),
+        log=folder / "log",
+        user=cluster.user,
+    )
+    process.start()
+    try:
+        process.wait_until(cluster.answers)
+        place = cluster.database("postgres")
+        yield {
+            "host": place.host,
+            "port": place.port,
+            "user": place.user,
+            "password": place.password,
+            "dbname": place.name,
+        }
+    finally:
+        process.kill()
+
+
+def say(what: str, values: list[float], unit: str) -> None:
+    """Minimum, median and maximum."""
+    low, middle, high = min(values), statistics.median(values), max(values)
+    print(f"{what:34} min {low:12,.2f}  median {middle:12,.2f}  max {high:12,.2f} {unit}")
+
+
+def report(engine: str, runs: list[dict[str, Any]]) -> None:
+    """What the runs of an engine gave."""
+    for what, unit in (
+        ("append", "records/s"),
+        ("worst ms", "ms, the slowest batch"),
+        ("bytes", "bytes/record"),
+        ("tallies", "tokens/s"),
+        ("leaves", "leaves/s"),
+        ("begin", "ms"),
+        ("purge", "ms"),
+    ):
+        say(f"{engine} {what}", [run[what] for run in runs], unit)
+    for what in runs[0]["search"]:
+        times = sorted(took for run in runs for took in run["search"][what])
+        p50, p95 = times[len(times) // 2], times[len(times) * 95 // 100]
+        print(f"{engine + ' ' + what:34} p50 {p50:12,.2f}  p95    {p95:12,.2f}  max {times[-1]:12,.2f} ms")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--engines", default="sqlite,postgres")
+    given = parser.parse_args()
+    traffic = Traffic(given.records)
+    engines: dict[str, list[dict[str, Any]]] = {engine: [] for engine in given.engines.split(",")}
+    raw: dict[str, list[float]] = {"file append + fdatasync": [], "COPY, no index": []}
+    folder = Path(tempfile.mkdtemp(prefix="groupreg-bench-"))
+    try:
+        with postgres(folder) if "postgres" in engines else contextlib.nullcontext({}) as arguments:
+            places: dict[str, Callable[[], dict[str, Any]]] = {
+                "sqlite": lambda: {
+                    "name": "sqlite3",
+                    "args": {"database": tempfile.mkdtemp(dir=folder)},
+                },
+                "postgres": lambda: {"name": "psycopg2", "args": arguments},
+            }
+            for _ in range(given.runs):
+                raw["file append + fdatasync"].append(raw_file(folder, traffic))
+                if "postgres" in engines:
+                    raw["COPY, no index"].append(raw_copy(arguments, traffic))
+                for engine, runs in engines.items():
+                    runs.append(measure(places[engine](), traffic))
+                    if engine == "postgres":
+                        empty(arguments)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"{given.records:,} records, {given.runs} runs, load {os.getloadavg()[0]:.1f}")
+    for what, values in raw.items():
+        if values:
+            say(what, values, "records/s")
+    for engine, runs in engines.items():
+        report(engine, runs)
+
+
+def empty(arguments: dict[str, Any]) -> None:
+    """Take the store out of the database."""
+    with contextlib.closing(psycopg2.connect(**arguments)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'groupreg_retention%'")
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"DROP TABLE IF EXISTS {table} CASCADE")
+        connection.commit()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A store that is locked, full, gone, too new or wrongly named: one sentence, nothing half-written, and on it goes."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+
+from synapse_groupreg.errors import BadConfig, SchemaTooNew
+from synapse_groupreg.rig.cluster import Cluster
+from synapse_groupreg.rig.process import Process
+from synapse_groupreg.storage import store_sqlite_files
+from synapse_groupreg.storage.store import Selection, StoreUnavailable
+from synapse_groupreg.storage.store_sqlite_files import sqlite_warning
+from synapse_groupreg.storage.stores import open_reader, open_store
+from tests.storage.store_places import Place, settings, store_database  # noqa: F401 - fixtures
+from tests.storage.store_places import place as any_place  # noqa: F401 - a fixture
+from tests.storage.store_samples import DECEMBER, NOVEMBER, Log, row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place({"name": "sqlite3", "args": {"database": str(tmp_path / "a folder?#%")}})
+    yield made
+    made.close()
+
+
+def file_of(place: Place) -> Path:
+    return Path(place.settings["args"]["database"]) / "events" / "1-2026-11.db"
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as rival:
+        rival.execute("BEGIN IMMEDIATE")
+        yield
+        rival.execute("ROLLBACK")
+
+
+def test_a_locked_store_says_so_and_goes_on_when_it_is_free(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_sqlite_files, "BUSY_MS", 50)
+    log = Log(place.store())
+    log.begin()
+    head = log.fill(10)
+    with locked(file_of(place)):
+        for attempt in (lambda: log.fill(10), lambda: log.begin(DECEMBER), log.store.acquire):
+            with pytest.raises(StoreUnavailable, match="locked by another process"):
+                attempt()
+        assert place.reader().head() == head
+    assert log.fill(10).size == 20
+
+
+def test_a_full_disk_says_so_and_goes_on_when_there_is_space(place: Place) -> None:
+    log = Log(place.store())
+    log.begin()
+    head = log.fill(10)
+    connection = log.store._to(None)  # type: ignore[attr-defined]
+    [pages] = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages + 5}")
+    with pytest.raises(StoreUnavailable, match="no space left"):
+        log.append([row(10 + number, sealed=bytes(4000)) for number in range(10)])
+    assert log.store.head() == head
+    assert len(log.store.select(NOVEMBER, Selection(), 99, newest_first=True)) == 10
+    connection.execute("PRAGMA max_page_count = 1000000")
+    assert log.fill(10).size == 20
+
+
+LIMITED = """
+import resource, sys
+from tests.storage.store_samples import DECEMBER, Log, row
+from synapse_groupreg.storage.store import StoreUnavailable
+from synapse_groupreg.storage.stores import open_store
+
+log = Log(open_store({"name": "sqlite3", "args": {"database": sys.argv[1]}}, "events"))
+log.begin()
+head = log.fill(100)
+unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, unlimited[1]))
+failed = 0
+while not failed:
+    try:
+        head = log.append([row(head.size + n, sealed=bytes(1000)) for n in range(20)])
+    except StoreUnavailable as error:
+        failed += 1
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, unlimited[1]))
+for attempt in (lambda: log.begin(DECEMBER), lambda: log.fill(20)):
+    try:
+        attempt()
+    except StoreUnavailable as error:
+        failed += 1
+    assert log.store.head() == head, log.store.head()
+resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+log.head = log.store.acquire()
+log.fill(20)
+log.begin(DECEMBER)
+log.fill(20)
+print(failed, log.store.leaves(1, 0, head.size + 40) == [log.rows[n].leaf for n in range(head.size + 40)])
+"""
+
+
+def test_files_that_may_not_grow_are_told_and_nothing_is_lost(place: Place) -> None:
+    command = [sys.executable, "-c", LIMITED, place.settings["args"]["database"]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert (done.stdout, done.stderr[-2000:]) == ("3 True\n", "")
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 400_000
+
+
+def test_only_the_owner_may_look_at_the_files(place: Place) -> None:
+    log = Log(place.store())
+    log.begin()
+    log.fill(10)
+    assert file_of(place).parent.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in file_of(place).parent.iterdir()} == {0o600}
+    assert (file_of(place).with_name("1-2026-11.db-wal")).exists()
+
+
+def test_a_damaged_file_is_said_to_be_damaged(place: Place) -> None:
+    log = Log(place.store())
+    log.begin()
+    log.store.close()
+    file_of(place).write_bytes(b"something else" * 1000)
+    with pytest.raises(StoreUnavailable, match="is no database"):
+        place.reader().head()
+
+
+def test_a_store_of_a_newer_version_is_refused(any_place: Place) -> None:  # noqa: F811
+    log = Log(any_place.store())
+    log.begin()
+    log.store.close()
+    if any_place.on_sqlite:
+        with contextlib.closing(sqlite3.connect(file_of(any_place))) as connection:
+            connection.execute("PRAGMA user_version = 99")
+    else:
+        arguments = {key: value for key, value in any_place.settings["args"].items() if not key.startswith("cp_")}
+        with contextlib.closing(psycopg2.connect(**arguments)) as connection, connection.cursor() as cursor:
+            cursor.execute("UPDATE groupreg_retention_version SET version = 99")
+            connection.commit()
+    for use in (any_place.store().acquire, any_place.reader().head):
+        with pytest.raises(SchemaTooNew, match="version 99"):
+            use()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "retention.store.name: must be sqlite3 or psycopg2"),
+        ({"name": "mysql", "args": {"a": 1}}, "retention.store.name: must be sqlite3 or psycopg2"),
+        ({"name": "psycopg2"}, "retention.store.args: must say where"),
+        ({"name": "sqlite3", "args": {"database": ":memory:"}}, "retention.store.args.database: must be a folder"),
+        ({"name": "sqlite3", "args": {"database": __file__}}, "retention.store.args.database: must be a folder"),
+    ],
+)
+def test_a_wrong_setting_is_named(given: dict[str, Any], said: str) -> None:
+    for open_it in (open_store, open_reader):
+        with pytest.raises(BadConfig) as caught:
+            open_it(given, "events")
+        assert str(caught.value).startswith(said)
+
+
+def test_without_psycopg2_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "synapse_groupreg.storage.store_postgres", None)
+    with pytest.raises(BadConfig, match="psycopg2 is not installed"):
+        open_store({"name": "psycopg2", "args": {"host": "h"}}, "events")
+
+
+def test_sqlite_that_can_lose_commits_is_warned_of() -> None:
+    fixed = [(3, 51, 3), (3, 52, 0), (3, 50, 7), (3, 44, 6)]
+    assert [sqlite_warning(version) for version in fixed] == [None] * 4
+    for version in ((3, 40, 1), (3, 51, 2), (3, 50, 6), (3, 44, 5), (3, 45, 9)):
+        warning = sqlite_warning(version)
+        assert warning is not None
+        assert ".".join(map(str, version)) in warning
+
+
+# PostgreSQL.
+
+
+def test_a_server_that_is_not_there_is_told_in_one_sentence() -> None:
+    nowhere = {"name": "psycopg2", "args": {"host": "127.0.0.1", "port": 1, "user": "u", "password": "p-secret"}}
+    for use in (open_store(nowhere, "events").acquire, open_reader(nowhere, "events").head):
+        with pytest.raises(StoreUnavailable) as caught:
+            use()
+        assert str(caught.value) == "The retention store's server can't be reached."
+
+
+def test_a_store_goes_on_after_its_server_restarted(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("cluster")
+    for parent in (folder, folder.parent, folder.parent.parent):
+        parent.chmod(0o711)
+    cluster = Cluster(folder / "cluster")
+    cluster.create()
+
+    def start() -> Process:
+        process = Process("PostgreSQL", cluster.command(), log=folder / "log", user=cluster.user)
+        process.start()
+        process.wait_until(cluster.answers)
+        return process
+
+    server = start()
+    place = Place(dict(cluster.database("postgres").synapse_setting()))
+    try:
+        log, reader = Log(place.store()), place.reader()
+        log.begin()
+        head = log.fill(100)
+        assert reader.head() == head
+        server.kill()
+        for use in (lambda: log.fill(10), reader.head, lambda: log.fill(10)):
+            with pytest.raises(StoreUnavailable):
+                use()
+        server = start()
+        assert reader.head() == head
+        assert log.fill(10).size == 110
+        assert len(reader.leaves(1, 0, 110)) == 110
+    finally:
+        place.close()
+        server.kill()

@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Searches of the retention store, against a plain list; times that don't ascend among them."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+
+from synapse_groupreg.storage import store_times
+from synapse_groupreg.storage.store import Period, Row, Selection
+from tests.storage.store_places import Place, settings, store_database  # noqa: F401 - fixtures
+from tests.storage.store_samples import DECEMBER, NOON, NOVEMBER, Log, name, row, selected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from synapse_groupreg.storage.store import StoreReader
+
+ROWS = 1500
+TURN = 700
+"""Where December begins: within a block."""
+HOUR = 3_600_000
+
+
+def some_row(chance: random.Random, idx: int) -> Row:
+    late = -20 * HOUR if chance.random() < 0.005 else 0
+    return row(
+        idx,
+        NOON + idx * 60_000 + late + chance.randrange(-HOUR, HOUR),
+        kind=chance.choice([0, 0, 0, 0, 1, 2]),
+        type=chance.choice(["m.room.message", "m.reaction", None]),
+        verdict=chance.choice([None, None, "rejected", "soft-failed"]),
+        room=chance.choice([1, 1, 1, 2, 3, None]),
+        actor=chance.choice([11, 11, 12, 13, None]),
+        target=chance.choice([11, 12, None, None, None]),
+        times=chance.choice([1, 1, 5]),
+    )
+
+
+Found = tuple["StoreReader", dict[Period, list[Row]]]
+
+
+@pytest.fixture(scope="module")
+def found(
+    settings: Callable[[Any], dict[str, Any]],  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Found]:
+    """Two periods of a log, with spans so short that there are several."""
+    chance = random.Random(3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_times, "SPAN", 2)
+        place = Place(settings(tmp_path_factory.mktemp("search")))
+        log = Log(place.store())
+        log.begin(NOVEMBER)
+        names = [name(ref, "room" if ref < 10 else "account") for ref in (1, 2, 3, 11, 12, 13)]
+        log.append([some_row(chance, idx) for idx in range(500)], names)
+        log.append([some_row(chance, idx) for idx in range(500, TURN)])
+        log.begin(DECEMBER)
+        log.append([some_row(chance, idx) for idx in range(TURN, ROWS)], names)
+        rows = list(log.rows.values())
+        yield place.reader(), {NOVEMBER: rows[:TURN], DECEMBER: rows[TURN:]}
+        place.close()
+
+
+def moments() -> st.SearchStrategy[int | None]:
+    return st.none() | st.integers(NOON - 25 * HOUR, NOON + ROWS * 60_000 + HOUR)
+
+
+def indexes() -> st.SearchStrategy[int | None]:
+    return st.none() | st.integers(-5, ROWS + 5)
+
+
+selections = st.builds(
+    Selection,
+    room=st.sampled_from([None, None, 1, 2, 3, 9]),
+    account=st.sampled_from([None, None, 11, 12, 13, 1]),
+    actor=st.sampled_from([None, None, None, 11, 12]),
+    kinds=st.lists(st.sampled_from([0, 1, 2, 14]), max_size=3),
+    types=st.lists(st.sampled_from(["m.room.message", "m.reaction", "never"]), max_size=2),
+    verdicts=st.lists(st.sampled_from(["rejected", "soft-failed"]), max_size=2),
+    from_ms=moments(),
+    to_ms=moments(),
+    below=indexes(),
+    since=indexes(),
+)
+
+
+@given(
+    period=st.sampled_from([NOVEMBER, DECEMBER]),
+    wanted=selections,
+    limit=st.sampled_from([1, 10, 100, 10_000]),
+    newest_first=st.booleans(),
+)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
+def test_a_search_finds_what_meets_all_conditions(
+    found: Found, period: Period, wanted: Selection, limit: int, newest_first: bool
+) -> None:
+    reader, rows = found
+    expected = selected(rows[period], wanted, limit, newest_first=newest_first)
+    assert reader.select(period, wanted, limit, newest_first=newest_first) == expected
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_pages_follow_one_another_without_gap_or_overlap(found: Found, newest_first: bool) -> None:
+    reader, rows = found
+    pages: list[Row] = []
+    going_on: dict[str, Any] = {}
+    while page := reader.select(NOVEMBER, Selection(account=11, **going_on), 7, newest_first=newest_first):
+        pages += page
+        going_on = {"below": page[-1].idx} if newest_first else {"since": page[-1].idx + 1}
+    assert pages == selected(rows[NOVEMBER], Selection(account=11), ROWS, newest_first=newest_first)
+
+
+def test_a_search_by_time_leaves_out_the_blocks_of_other_times(found: Found) -> None:
+    """Else it would read a room's whole history."""
+    reader, _ = found
+    asked: list[tuple[str, Any]] = []
+
+    def fetch(sql: str, values: Any) -> list[tuple[Any, ...]]:
+        asked.append((sql, values))
+        return reader._fetch(DECEMBER, sql, values)  # type: ignore[attr-defined]
+
+    times = Selection(from_ms=NOON + 1000 * 60_000, to_ms=NOON + 1010 * 60_000)
+    parts = store_times.windows(fetch, TURN, times)
+    # At most: what no whole block covers at both ends, and the blocks that touch it.
+    assert sum(min(part.high, ROWS - TURN) - part.low for part in parts) < ROWS - TURN
+    assert parts == sorted(parts)
+    nothing = Selection(from_ms=NOON - 90 * HOUR, to_ms=NOON - 80 * HOUR)
+    edges = store_times.windows(fetch, TURN, nothing)
+    assert [part.low for part in edges] == [0, 1280 - TURN]
+    assert edges[0].high == 768 - TURN - 1

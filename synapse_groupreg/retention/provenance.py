@@ -64,9 +64,7 @@ def read_manifest(text: str) -> dict[str, Any]:
     try:
         manifest = parse(text)
     except SpellingError as error:
-        if not text.startswith('{"anchors":'):
-            raise NoBundle("the file is no bundle: its first line is no manifest") from None
-        raise Broken(f"the manifest can't be read: {error}") from None
+        raise NoBundle(f"the file is no bundle: its first line is no manifest: {error}") from None
     if not isinstance(manifest, dict) or "bundle" not in manifest:
         raise NoBundle("the file is no bundle: its first line is no manifest")
     if not is_number(manifest["bundle"]) or manifest["bundle"] != VERSION:

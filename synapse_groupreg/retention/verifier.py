@@ -90,12 +90,13 @@ class _Verification:
             if not self._number % _STEP:
                 progress(unreported)
                 unreported = 0
+            unreadable = Broken if self._number > 1 else NoBundle
             if line[-1:] != b"\n":
-                raise Broken("the line has no newline at its end: the file was cut off")
+                raise unreadable("the line has no newline at its end: the file was cut off")
             try:
                 text = line[:-1].decode()
             except UnicodeDecodeError:
-                raise (NoBundle if self._number == 1 else Broken)("the line is not UTF-8") from None
+                raise unreadable("the line is not UTF-8") from None
             yield text
             self._hash.update(line)
         progress(unreported)

@@ -14,7 +14,15 @@ from typing import Any
 import attrs
 
 from synapse_groupreg.retention import ed25519, notes, tree
-from synapse_groupreg.retention.bundle import BundleRecord, BundleWriter, Manifest, Subject, Tallied, endorse
+from synapse_groupreg.retention.bundle import (
+    SIGNED_PREFIX,
+    BundleRecord,
+    BundleWriter,
+    Manifest,
+    Subject,
+    Tallied,
+    endorse,
+)
 from synapse_groupreg.retention.records import (
     SEED_BYTES,
     TOKEN_BYTES,
@@ -22,6 +30,7 @@ from synapse_groupreg.retention.records import (
     Header,
     Kind,
     b64,
+    canonical,
     digests,
     disclosure,
     quoted,
@@ -238,6 +247,12 @@ class SampleLog:
         lines = [writer.begin(manifest), *map(writer.record, records)]
         proof = tree.multiproof(writer.indexes, len(self.records), self.node)
         return [*lines, *writer.end(proof, self.sign).splitlines(keepends=True)]
+
+    def resign(self, lines: list[bytes]) -> list[bytes]:
+        """The lines with an end that fits them, as only who holds the log's key can make one."""
+        digest = hashlib.sha256(b"".join(lines[:-1])).digest()
+        end = {"records": len(lines) - 3, "sha256": b64(digest)}
+        return [*lines[:-1], canonical({"end": end, "sig": b64(self.sign(SIGNED_PREFIX + digest))}).encode() + b"\n"]
 
     def export_range(self, first: int, end: int, **more: Any) -> list[bytes]:
         """A complete range, with content."""

@@ -23,7 +23,10 @@ class Fenced(Exception):
 
 
 class StoreUnavailable(Exception):
-    """The store can't be reached, is full or is locked; nothing was written. The text says which, without values."""
+    """The store can't be reached, is full or is locked. The text says which, without values.
+
+    A writer asks for the `head` before it goes on: a commit whose answer was lost may be there, whole, or not at all.
+    """
 
 
 class Period(NamedTuple):
@@ -190,7 +193,10 @@ class StoreReader(Protocol):
         """How many records of the period are of a room or, as actor, of an account."""
 
     def tallies(self, period: Period) -> Iterator[tuple[bytes, str, int, int]]:
-        """Token, `room` or `account`, number of records (as room, as actor) and last index, ordered by token."""
+        """Token, `room` or `account`, number of records (as room, as actor) and last index, ordered by token.
+
+        A name that was only ever a target stands in no header, and is left out.
+        """
 
     def select(self, period: Period, wanted: Selection, limit: int, *, newest_first: bool) -> list[Row]:
         """Records that meet the selection, without `content`, in order of index."""
@@ -215,7 +221,7 @@ class StoreReader(Protocol):
 
 
 class Store(StoreReader, Protocol):
-    """Writes one log. Each method is one transaction that is on disk when it returns; after an error nothing changed.
+    """Writes one log. Each method is one transaction that is on disk when it returns; an error leaves nothing of it.
 
     Raises StoreUnavailable, and Fenced if the epoch is no longer `before.epoch` or the size not `before.size`.
     """
@@ -232,10 +238,17 @@ class Store(StoreReader, Protocol):
     def put_checkpoint(self, before: Head, size: int, note: str) -> None:
         """Keep a checkpoint that was signed."""
 
-    def purge(self, before: Head, drop: Sequence[Period], after: Head) -> Head:
+    def purge(
+        self,
+        before: Head,
+        drop: Sequence[Period],
+        after: Head,
+        older: Mapping[int, tuple[int, tuple[bytes, ...]]] | None = None,
+    ) -> Head:
         """Remove the oldest periods; `after` has the base that proofs will need.
 
-        What a crash left half-done, `acquire` completes.
+        `older` has that of earlier shards that lose records, as in `bases`. What a crash left half-done, `acquire`
+        completes.
         """
 
     def rewrap(self, before: Head, period: Period, keys: Sequence[KeyRow]) -> None:

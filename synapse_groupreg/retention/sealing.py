@@ -12,16 +12,29 @@ import enum
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import attrs
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing_extensions import override
 
-from synapse_groupreg.retention.records import FIELDS, SEED_BYTES, b64, canonical, digest, disclosure, salt, unb64
+from synapse_groupreg.retention.records import (
+    FIELDS,
+    SEED_BYTES,
+    b64,
+    canonical,
+    digest,
+    digests,
+    disclosure,
+    quoted,
+    salt,
+    unb64,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -112,6 +125,30 @@ class PeriodKeys:
             raise SealError(f"row {number} of {where} is not what was sealed there") from None
 
 
+class _Seeded(Mapping[str, bytes]):
+    """Salts that are made of a seed when they are asked for: most of them never are."""
+
+    __slots__ = ("_fields", "seed")
+
+    def __init__(self, seed: bytes, fields: Sequence[str]) -> None:
+        self.seed = seed
+        self._fields = fields
+
+    @override
+    def __getitem__(self, field: str) -> bytes:
+        if field not in self._fields:
+            raise KeyError(field)
+        return salt(self.seed, field)
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
 @attrs.frozen
 class Details:
     """The sensitive fields of a record as they are kept: what can be disclosed, and digests of what was erased."""
@@ -130,6 +167,8 @@ class Details:
     def digests(self, names: Mapping[str, str]) -> dict[str, str]:
         """What the header says of all fields. `names`: the values of the fields that are names."""
         values = {**self.values, **names}
+        if isinstance(self.salts, _Seeded):  # nothing was erased
+            return digests(self.salts.seed, {field: quoted(values[field]) for field in self.salts})
         return {**self.erased, **{field: digest(self.disclosure(field, values[field])) for field in self.salts}}
 
     def without(self, fields: Sequence[str], names: Mapping[str, str]) -> Details:
@@ -162,4 +201,4 @@ def unpack(plain: bytes, names: Sequence[str]) -> Details:
         return Details(salts, {field: value for field, (_, value) in kept["v"].items() if value is not None}, kept["d"])
     seed = plain[1 : 1 + SEED_BYTES]
     values = {_FIELD_OF[letter]: value for letter, value in json.loads(plain[1 + SEED_BYTES :]).items()}
-    return Details({field: salt(seed, field) for field in (*names, *values)}, values, {})
+    return Details(_Seeded(seed, (*names, *values)), values, {})

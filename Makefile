@@ -16,6 +16,9 @@ NEW_PIP := 'pip>=25.1'
 # The oldest Synapse that is supported, as pyproject.toml names it; the module refuses to start on an older one.
 OLDEST := $(shell sed -n 's/^synapse = .*matrix-synapse>=\([0-9.]*\).*/\1/p' pyproject.toml)
 
+# Two files of tests at a time: they mostly wait for servers. ARGS=-n0 runs one after the other.
+TOGETHER := -n 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: help up down clean test check lint prove oldest format constraints
 .DEFAULT_GOAL := help
 
@@ -33,7 +36,7 @@ clean: down ## Stop that server and remove its data, the environment and all cac
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 test: $(VENV)/.tools ## Run the tests; PostgreSQL and Redis come along unless given
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(TOGETHER) $(ARGS)
 
 check: lint test ## Run everything that has to pass before a change goes in
 
@@ -44,12 +47,12 @@ lint: $(VENV)/.tools ## Look for faults without running anything
 	$(BIN)/lint-imports
 
 prove: $(VENV)/.tools ## Run the tests with their long forms
-	@$(BIN)/python -m pytest --prove $(ARGS)
+	@$(BIN)/python -m pytest $(TOGETHER) --prove $(ARGS)
 
 oldest: $(VENV)/.tools ## Run the smoke tests on the oldest Synapse that is supported
 	@# Beside the environment, not in it: that Synapse runs with the same releases of everything else.
 	@$(PIP_INSTALL) --no-deps --upgrade --target build/oldest 'matrix-synapse==$(OLDEST).*'
-	@PYTHONPATH=$(CURDIR)/build/oldest $(BIN)/python -m pytest -m smoke $(ARGS)
+	@PYTHONPATH=$(CURDIR)/build/oldest $(BIN)/python -m pytest $(TOGETHER) -m smoke $(ARGS)
 
 format: $(VENV)/.tools ## Put the code into its one form
 	$(BIN)/ruff check --fix

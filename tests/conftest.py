@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Real servers for the tests, each started when first asked for, and the two lengths of a test run."""
 
+import fcntl
 import os
 import signal
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import hypothesis
@@ -113,12 +114,21 @@ def start_homeserver(
         yield start
 
 
+@contextmanager
+def alone(redis: Redis, folders: pytest.TempPathFactory) -> Iterator[None]:
+    """Wait for other processes of this test run that use the same Redis: it is one homeserver that talks over it."""
+    common = folders.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else folders.getbasetemp()
+    with (common / f"redis-{redis.port}").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="module")
 def start_workers(
     tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis: Redis
 ) -> Iterator[Callable[..., WorkerHomeserver]]:
     """Starts a homeserver with workers, taking what `WorkerHomeserver` takes but its places."""
-    with ExitStack() as running:
+    with alone(redis, tmp_path_factory), ExitStack() as running:
 
         def start(**how: object) -> WorkerHomeserver:
             folder = tmp_path_factory.mktemp("homeserver")

@@ -3,6 +3,7 @@
 """The rig's PostgreSQL and Redis."""
 
 import socket
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -32,14 +33,16 @@ def test_a_given_postgres_is_used_and_left_as_it_was(postgres: Postgres, monkeyp
     psycopg2.connect(administration.dsn).close()
 
 
-def test_our_postgres_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_our_postgres_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("GROUPREG_TEST_POSTGRES", raising=False)
-    tmp_path.chmod(0o755)
-    monkeypatch.setattr("tempfile.tempdir", "/tmp")
-    before = set(Path("/tmp").glob("groupreg-*"))
-    with Postgres.start() as server:
-        dsn = server.create_database().dsn
-    assert set(Path("/tmp").glob("groupreg-*")) == before
+    # Not below pytest's folder, which is closed to the account that PostgreSQL runs as under root.
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="groupreg-none-") as place:
+        Path(place).chmod(0o711)
+        monkeypatch.setattr("tempfile.tempdir", place)
+        with Postgres.start() as server:
+            assert list(Path(place).iterdir())
+            dsn = server.create_database().dsn
+        assert list(Path(place).iterdir()) == []
     with pytest.raises(psycopg2.OperationalError):
         psycopg2.connect(dsn)
 

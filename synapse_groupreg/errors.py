@@ -77,6 +77,12 @@ class Conflict(GroupRegError):
     code = "conflict"
 
 
+class Unavailable(GroupRegError):
+    """The retention store can't be used at the moment."""
+
+    code = "store-unavailable"
+
+
 class CannotStart(GroupRegError):
     """synapse_groupreg can't start."""
 

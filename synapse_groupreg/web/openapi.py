@@ -25,6 +25,7 @@ _ERRORS = {
     "403": "Not permitted; the sentence names the role that is needed",
     "404": "There is no such account, room or entry",
     "409": "The request contradicts what is there",
+    "503": "The retention store can't be used at the moment; the sentence says why",
 }
 
 

@@ -38,6 +38,7 @@ _STATUS: dict[type[errors.GroupRegError], tuple[int, str]] = {
     errors.NotPermitted: (403, "M_FORBIDDEN"),
     errors.NotFound: (404, "M_NOT_FOUND"),
     errors.Conflict: (409, "ORG_GROUPREG_CONFLICT"),
+    errors.Unavailable: (503, "ORG_GROUPREG_UNAVAILABLE"),
 }
 Response = tuple[int, dict[str, Any]]
 

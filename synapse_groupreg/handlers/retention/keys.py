@@ -33,6 +33,9 @@ class LogKeys(Protocol):
     def endorse(self, origin: str, vkey: str, valid_from_ms: int) -> dict[str, Any]:
         """The homeserver's word that this is a log's key: `retention.bundle.endorse` with the homeserver's own key."""
 
+    def reload(self) -> None:
+        """Read them again: another process may have rotated them. Raises CannotStart."""
+
 
 def about(origin: str, month: str) -> str:
     """What data keys, and all that they seal, are bound to."""

@@ -331,7 +331,7 @@ def test_a_start_changes_nothing_of_synapses(db: TestDatabase) -> None:
 
 
 def test_a_room_is_unread_until_the_recorder_is_past_all_of_it(db: TestDatabase) -> None:
-    db.do(persist, 2, "gone")  # before the recorder began
+    db.do(persist, 7, "gone")  # it was no more when the recorder began
     for ordering, writer in ((3, "master"), (4, "ep2"), (-2, "master")):
         db.do(persist, ordering, writer)
     db.do(persist, 9, room_id="!other:x")

@@ -141,6 +141,10 @@ class _Seeded(Mapping[str, bytes]):
         return salt(self.seed, field)
 
     @override
+    def __contains__(self, field: object) -> bool:
+        return field in self._fields  # Mapping's own would make the salt
+
+    @override
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
 

@@ -136,6 +136,8 @@ class Selection:
     account: int | None = None
     """As actor or as target."""
     actor: int | None = None
+    target: int | None = None
+    """As target of what somebody else did."""
     kinds: Sequence[int] = ()
     types: Sequence[str] = ()
     verdicts: Sequence[str] = ()
@@ -170,6 +172,9 @@ class StoreReader(Protocol):
 
     def periods(self) -> list[PeriodInfo]:
         """All periods, the oldest first."""
+
+    def extents(self) -> list[tuple[Period, int, int]]:
+        """All periods with their first index and one past the last, the oldest first; cheaper than `periods`."""
 
     def keys(self, period: Period) -> list[KeyRow]:
         """The period's data keys."""

@@ -79,6 +79,16 @@ class RowReader(ABC):
             found.append(info)
         return found
 
+    def extents(self) -> list[tuple[Period, int, int]]:
+        """All periods with their first index and one past the last, the oldest first; cheaper than `periods`."""
+        rows = self._fetch(
+            None,
+            "SELECT p.shard, p.month, p.first, coalesce(p.size, s.size) FROM {periods} p "
+            "JOIN {state} s ON s.log = p.log WHERE p.log = ? ORDER BY p.shard, p.month",
+            (self._log,),
+        )
+        return [(Period(shard, month), first, end) for shard, month, first, end in rows]
+
     def _times(self, period: Period, first: int) -> tuple[int | None, int | None]:
         """From the spans, and from the records that no whole block of the period covers."""
         [(low, high)] = self._fetch(period, "SELECT min(number), max(number) FROM {blocks}") or [(None, None)]

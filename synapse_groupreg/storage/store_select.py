@@ -64,20 +64,21 @@ def statement(
 def _branches(wanted: Selection) -> list[_Branch]:
     if wanted.actor is not None:
         return [_Branch("actor", wanted.actor)]
+    if wanted.target is not None:
+        return [_as_target(wanted.target)]
     if wanted.account is not None:
-        as_target = _Branch(
-            "target",
-            wanted.account,
-            " AND target IS NOT NULL AND (actor IS NULL OR actor <> ?)",
-            (wanted.account,),
-        )
-        return [_Branch("actor", wanted.account), as_target]
+        return [_Branch("actor", wanted.account), _as_target(wanted.account)]
     if wanted.room is not None:
         return [_Branch("room", wanted.room)]
     # The commonest kind, 0, is not indexed: nearly every record is found.
     if wanted.kinds and all(wanted.kinds):
         return [_Branch("kind", kind, " AND kind <> 0") for kind in sorted(set(wanted.kinds))]
     return [_Branch(None)]
+
+
+def _as_target(account: int) -> _Branch:
+    others = " AND target IS NOT NULL AND (actor IS NULL OR actor <> ?)"
+    return _Branch("target", account, others, (account,))
 
 
 def _where(branch: _Branch, window: Window, leading: str) -> tuple[str, list[Any]]:
@@ -99,7 +100,9 @@ def _filters(wanted: Selection, led_by: set[str | None]) -> tuple[str, list[Any]
     # The sign keeps a planner from letting this column's index lead.
     if wanted.room is not None and "room" not in led_by:
         found.append(("+room = ?", (wanted.room,)))
-    if wanted.account is not None and "target" not in led_by:
+    if wanted.target is not None and "target" not in led_by:
+        found.append(("(+target = ? AND (actor IS NULL OR actor <> ?))", (wanted.target, wanted.target)))
+    if wanted.account is not None and (wanted.actor, wanted.target) != (None, None):
         found.append(("(+actor = ? OR +target = ?)", (wanted.account, wanted.account)))
     if wanted.kinds and "kind" not in led_by:
         found.append((f"+kind IN ({_marks(wanted.kinds)})", wanted.kinds))

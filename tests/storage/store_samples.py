@@ -148,6 +148,7 @@ def meets(one: Row, wanted: Selection) -> bool:
         wanted.room is None or one.room == wanted.room,
         wanted.account is None or wanted.account in (one.actor, one.target),
         wanted.actor is None or one.actor == wanted.actor,
+        wanted.target is None or (one.target == wanted.target and one.actor != wanted.target),
         not wanted.kinds or one.kind in wanted.kinds,
         not wanted.types or one.type in wanted.types,
         not wanted.verdicts or one.verdict in wanted.verdicts,

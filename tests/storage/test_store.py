@@ -52,6 +52,7 @@ def test_the_two_logs_of_a_store_know_nothing_of_each_other(place: Place, log: L
     assert place.reader("acts").head() == acts.head
     assert place.reader("events").head() == log.head
     assert [one.period for one in place.reader("acts").periods()] == [DECEMBER]
+    assert place.reader("events").extents() == [(NOVEMBER, 0, 3)]
 
 
 def test_every_field_of_a_record_comes_back(place: Place, log: Log) -> None:  # noqa: F811

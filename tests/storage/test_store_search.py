@@ -81,6 +81,7 @@ selections = st.builds(
     room=st.sampled_from([None, None, 1, 2, 3, 9]),
     account=st.sampled_from([None, None, 11, 12, 13, 1]),
     actor=st.sampled_from([None, None, None, 11, 12]),
+    target=st.sampled_from([None, None, None, 11, 12, 1]),
     kinds=st.lists(st.sampled_from([0, 1, 2, 14]), max_size=3),
     types=st.lists(st.sampled_from(["m.room.message", "m.reaction", "never"]), max_size=2),
     verdicts=st.lists(st.sampled_from(["rejected", "soft-failed"]), max_size=2),

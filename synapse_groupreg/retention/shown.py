@@ -9,15 +9,14 @@ is canonical if its keys are as many as it has `":`, and sorted. Everything else
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.retention.findings import Broken, Findings
 from synapse_groupreg.retention.provenance import texts
 from synapse_groupreg.retention.records import VERSION, b64, quoted
-from synapse_groupreg.retention.strict_json import LARGEST, SpellingError, decoded, parse
+from synapse_groupreg.retention.strict_json import LARGEST, SpellingError, decoded, parse, unb64_strict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,8 +45,11 @@ _DIGEST_CHARS = frozenset({43})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
 """128 bits in base64url: the last character has two of them."""
 _SALT = re.compile(r"[A-Za-z0-9_-]{22,}")
-_URLSAFE = bytes.maketrans(b"+/", b"-_")
-_DISCLOSURE = re.compile(rb'\["([A-Za-z0-9_-]{22,})","([a-z0-9_]+)","([ !#-\[\]-~]*)"\]')
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")
+_LAST = (0, 0, ord("Q"), ord("0"))
+"""The last character of what ends with a bracket, by the number of characters in the last, incomplete four."""
+_DISCLOSURE = re.compile(rb'\["[A-Za-z0-9_-]{22,}","([a-z0-9_]+)","([ !#-\[\]-~]*)"\]')
 """The common ones, whose value is ASCII without escapes."""
 
 
@@ -131,20 +133,24 @@ class RecordReader:
 
     def _disclosed(self, shown: Shown, disclosures: list[str]) -> None:
         """Check disclosures against the header. Raises ValueError."""
-        digests = shown.header["_sd"]
-        seen = set()
+        digests, wanted, values = shown.header["_sd"], self._wanted, shown.values
+        fields, found = [], []
         for place, disclosed in enumerate(disclosures):
-            raw = _decoded(disclosed, place)
-            match = _DISCLOSURE.fullmatch(raw)
-            field, value = (match[2].decode(), match[3].decode()) if match else _read(raw, place)
-            digest = b2a_base64(sha256(disclosed.encode()).digest(), newline=False)[:43].translate(_URLSAFE).decode()
+            encoded = disclosed.encode()
+            plain = _plain(encoded)
+            field, value = (plain[1].decode(), plain[2]) if plain else _read(disclosed, place)
+            if field in wanted:
+                values[field] = value.decode() if isinstance(value, bytes) else value
+            fields.append(field)
+            found.append(sha256(encoded).digest())
+        if len(set(fields)) != len(fields):
+            raise ValueError("a field is disclosed twice")
+        # All digests in base64 at once: with a zero byte after it, each has 44 characters, 43 of which are its own.
+        text = b2a_base64(b"\0".join([*found, b""]), newline=False).translate(_TO_URL).decode()
+        for place, field in enumerate(fields):
+            digest = text[place * 44 : place * 44 + 43]
             if digests.get(field) != digest:
                 raise ValueError(_mismatch(digests, field, digest, place))
-            if field in self._wanted:
-                shown.values[field] = value
-            seen.add(field)
-        if len(seen) != len(disclosures):
-            raise ValueError("a field is disclosed twice")
         self.disclosures += len(disclosures)
 
     def _content(self, shown: Shown, content: object) -> None:
@@ -153,7 +159,7 @@ class RecordReader:
             raise Broken("the content `c` of a record is a text")
         if "content_sha256" not in shown.values:
             raise ValueError("it has content, and no disclosure of content_sha256 to check that against")
-        if b64(sha256(_encoded(content)).digest()) != shown.values["content_sha256"]:
+        if b64(sha256(content.encode()).digest()) != shown.values["content_sha256"]:
             raise ValueError("the content is not the one whose digest content_sha256 is")
         self.contents += 1
 
@@ -164,8 +170,9 @@ def _line(text: str) -> dict[str, Any]:
         line: dict[str, Any] = decoded(text)
         if line.__class__ is not dict or tuple(line) not in _LINES:
             raise Broken("this is no line of a record, nor one that may stand here")
-        if not _is_spelled(line, text):
-            parse(text)
+        if _is_spelled(line, text):
+            return line
+        parse(text)
     except SpellingError as error:
         raise Broken(f"the line can't be read: {error}") from None
     disclosures = line.get("d", ("",))
@@ -224,22 +231,26 @@ def _check_values(header: Mapping[str, Any], index: int) -> None:
                 raise ValueError(f"the header's {token} or {prev} is not possible")
 
 
-def _decoded(disclosed: str, place: int) -> bytes:
+def _plain(encoded: bytes) -> re.Match[bytes] | None:
+    """Field and value of a disclosure of the common form; None if it is another, or has another spelling."""
     try:
-        raw = urlsafe_b64decode(disclosed + "==")
+        raw = a2b_base64(encoded.translate(_FROM_URL) + b"==")
     except ValueError:
-        raw = b""
-    if b2a_base64(raw, newline=False).translate(_URLSAFE, b"=") != _encoded(disclosed):
-        raise ValueError(f"d[{place}] is not base64url without padding")
-    return raw
+        return None
+    # Other characters are passed over by the decoder, so that there are too few bytes. Unused bits at the end have to
+    # be zero: the last byte is a bracket, so only one character can be the last one.
+    length = len(encoded)
+    if len(raw) != length * 3 // 4 or (length % 4 and encoded[-1] != _LAST[length % 4]):
+        return None
+    return _DISCLOSURE.fullmatch(raw)
 
 
-def _read(raw: bytes, place: int) -> tuple[str, str]:
-    """Field and value of an unusual disclosure. Raises ValueError."""
+def _read(disclosed: str, place: int) -> tuple[str, str]:
+    """Field and value of a disclosure of any form. Raises ValueError."""
     try:
-        parts = parse(raw.decode())
-    except ValueError:
-        parts = None
+        parts = parse(unb64_strict(disclosed).decode())
+    except ValueError as error:
+        raise ValueError(f"d[{place}] is no disclosure: {error}") from None
     if isinstance(parts, list) and len(parts) == 3 and texts(parts) and _SALT.fullmatch(parts[0]):  # noqa: PLR2004 - salt, field, value
         return parts[1], parts[2]
     raise ValueError(f"d[{place}] is no disclosure: a list of a salt of 16 bytes or more, a field and a value")
@@ -252,8 +263,3 @@ def _mismatch(digests: Mapping[str, Any], field: str, digest: str, place: int) -
     if field not in digests:
         return f"d[{place}] discloses {field[:40]}, of which the header says nothing"
     return f"d[{place}] is not what the header commits to for {field}: the value or the salt was changed"
-
-
-def _encoded(text: str) -> bytes:
-    """UTF-8. Raises ValueError for half a surrogate pair."""
-    return text.encode()

@@ -42,10 +42,10 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_LENIENT = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float).decode
+_LENIENT = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float).raw_decode
 _STRICT = json.JSONDecoder(
     parse_float=_no_float, parse_constant=_no_float, parse_int=_whole, object_pairs_hook=_pairs
-).decode
+).raw_decode
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 
 
@@ -60,13 +60,16 @@ def parse(text: str) -> Any:
 def decoded(text: str, decode: Any = _LENIENT) -> Any:
     """The value of a text whose spelling is checked in another way. Raises SpellingError."""
     try:
-        return decode(text)
+        value, end = decode(text)
     except SpellingError:
         raise
     except RecursionError:
         raise SpellingError("it is nested too deeply") from None
     except ValueError as error:
         raise SpellingError(f"it is no JSON: {str(error)[:80]}") from None
+    if end != len(text):
+        raise SpellingError("it is more than one value of JSON")
+    return value
 
 
 def unb64_strict(text: str) -> bytes:

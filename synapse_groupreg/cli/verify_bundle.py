@@ -91,7 +91,7 @@ def shape(value: Any, needed: dict[str, Any], optional: dict[str, Any], what: st
     """Check that an object has its keys, no others, and the types of their values; numbers are not below 0."""
     need(type(value) is dict and needed.keys() <= value.keys() <= {*needed, *optional}, f"{what} has not its keys")
     for key, one in value.items():
-        need(type(one) in {**needed, **optional}[key], f"{what}: {key} is of the wrong type")
+        need(type(one) in (needed.get(key) or optional[key]), f"{what}: {key} is of the wrong type")
         need(type(one) is not int or ((key == "pos" or one >= 0) and abs(one) < 2**53), f"{key} is out of bounds")
 
 

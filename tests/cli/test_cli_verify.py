@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -172,6 +173,19 @@ def test_the_script_runs_alone(logged_out: Any, bundle: Any, tmp_path: Path, cha
     assert done.returncode == code, done
     assert done.stdout.startswith("VERIFIED" if code == 0 else "FAILED  line ")
     assert done.stderr == ""
+
+
+@needs_openssl
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_the_manual_check_of_the_documentation_works(bundle: Any, tmp_path: Path) -> None:
+    bundle(LOG.export_subject("room", "!r0:example.org"))
+    manual = (Path(__file__).parents[2] / "docs" / "bundle.md").read_text("utf-8").split("## By hand")[1]
+    commands = "\n".join(re.findall(r"```sh\n(.*?)```", manual, re.DOTALL))
+    done = subprocess.run(["bash", "-e", "-c", commands], capture_output=True, text=True, check=True, cwd=tmp_path)
+    verified, again, digest, disclosed = done.stdout.splitlines()
+    assert verified == again == "Signature Verified Successfully"
+    header = json.loads(done.stderr.splitlines()[-1])
+    assert json.loads(disclosed)[1] in [field for field, said in header["_sd"].items() if said == digest]
 
 
 def test_the_script_imports_nothing_of_ours() -> None:

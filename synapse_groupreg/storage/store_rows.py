@@ -21,6 +21,8 @@ _MANY = 500
 """Values in one IN list; SQLite's oldest limit is 999."""
 _WORDS_KEPT = 50_000
 """Texts that are remembered, at most: whoever invents types of events must not fill the memory."""
+_WINDOWS = 8
+"""That are looked through by one statement: usually there are two or three."""
 _COLUMN = {"room": "room", "account": "actor"}
 
 
@@ -164,12 +166,12 @@ class RowReader(ABC):
         first = self._first(period)
         found: list[tuple[Any, ...]] = []
         parts = windows(lambda sql, values: self._fetch(period, sql, values), first, wanted)
-        for window in reversed(parts) if newest_first else parts:
-            left = limit - len(found)
-            if left <= 0:
-                break
-            sql, values = statement(wanted, window, left, newest_first=newest_first, leading=self.leading)
-            found += self._fetch(period, sql, values)
+        parts = parts[::-1] if newest_first else parts
+        for start in range(0, len(parts), _WINDOWS):
+            chunk, left = parts[start : start + _WINDOWS], limit - len(found)
+            if left > 0:
+                sql, values = statement(wanted, chunk, left, newest_first=newest_first, leading=self.leading)
+                found += self._fetch(period, sql, values)
         return self._rows(period, first, found)
 
     def content(self, period: Period, idx: int) -> bytes | None:

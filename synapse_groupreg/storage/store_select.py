@@ -8,6 +8,7 @@ branches (as actor, as target), several kinds are several, merged in order. Ther
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
@@ -41,7 +42,7 @@ class _Branch:
 
 
 def statement(
-    wanted: Selection, window: Window, limit: int, *, newest_first: bool, leading: str
+    wanted: Selection, windows: Sequence[Window], limit: int, *, newest_first: bool, leading: str
 ) -> tuple[str, list[Any]]:
     """SQL and its values. `leading` is the engine's wording for "this column is that value, n within the window"."""
     direction = "DESC" if newest_first else "ASC"
@@ -50,7 +51,7 @@ def statement(
     conditions, values = _filters(wanted, led_by)
     parts: list[str] = []
     given: list[Any] = []
-    for branch in branches:
+    for branch, window in itertools.product(branches, windows):
         where, bound = _where(branch, window, leading)
         ordered = _order(branch, direction, leading)
         parts.append(f"SELECT {FIELDS} FROM {{records}} WHERE {where}{conditions} ORDER BY {ordered} LIMIT ?")

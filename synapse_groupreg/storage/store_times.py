@@ -41,7 +41,7 @@ def windows(fetch: Fetch, first: int, wanted: Selection) -> list[Window]:
 
 def _at(fetch: Fetch, first: int, times: tuple[int, int]) -> list[Window]:
     begin = -(-first // BLOCK)  # the first block that lies wholly within the period
-    [(newest,)] = fetch("SELECT max(number) FROM {blocks} WHERE number >= ?", (begin,)) or [(None,)]
+    newest, runs = _runs(fetch, begin, times)
     if newest is None:
         return [Window(0, MOST_RECORDS - 1)]
     # What no whole block covers is always looked at: fewer than two blocks.
@@ -49,31 +49,40 @@ def _at(fetch: Fetch, first: int, times: tuple[int, int]) -> list[Window]:
     after = Window((newest + 1) * BLOCK - first, MOST_RECORDS - 1)
     within = [
         Window(low * BLOCK - first, (high + 1) * BLOCK - 1 - first)
-        for run in _runs(fetch, times)
-        for low, high in _blocks(fetch, times, begin, run)
+        for run in runs
+        for low, high in _blocks(fetch, times, (max(run[0] * SPAN, begin), min((run[1] + 1) * SPAN - 1, newest)))
     ]
     return [before, *within, after]
 
 
-def _runs(fetch: Fetch, times: tuple[int, int]) -> list[tuple[int, int]]:
-    """Spans that touch the times, neighbours together: a few late records don't make everything between be read."""
-    sql = "SELECT number FROM {spans} WHERE last_ms >= ? AND first_ms <= ? ORDER BY number"
+def _runs(fetch: Fetch, begin: int, times: tuple[int, int]) -> tuple[int | None, list[tuple[int, int]]]:
+    """The newest block, and the spans that touch the times, neighbours together.
+
+    So a few late records don't make everything between be read.
+    """
+    sql = (
+        "SELECT number FROM {spans} WHERE last_ms >= ? AND first_ms <= ? "
+        "UNION ALL SELECT -1 - max(number) FROM {blocks} WHERE number >= ?"
+    )
+    numbers = [number for (number,) in fetch(sql, (*times, begin)) if number is not None]
     runs: list[tuple[int, int]] = []
-    for (number,) in fetch(sql, times):
+    for number in sorted(number for number in numbers if number >= 0):
         if runs and runs[-1][1] == number - 1:
             runs[-1] = (runs[-1][0], number)
         else:
             runs.append((number, number))
-    return runs
+    return next((-1 - number for number in numbers if number < 0), None), runs
 
 
-def _blocks(fetch: Fetch, times: tuple[int, int], begin: int, run: tuple[int, int]) -> list[tuple[int, int]]:
-    """The first and the last block that touch the times, in a run of spans."""
-    touching = "FROM {blocks} WHERE number >= ? AND number <= ? AND last_ms >= ? AND first_ms <= ? ORDER BY number"
-    bounds = (max(run[0] * SPAN, begin), (run[1] + 1) * SPAN - 1)
-    found = fetch(f"SELECT number {touching} LIMIT 1", (*bounds, *times))
-    found += fetch(f"SELECT number {touching} DESC LIMIT 1", (*bounds, *times))
-    return [(found[0][0], found[1][0])] if found else []
+def _blocks(fetch: Fetch, times: tuple[int, int], bounds: tuple[int, int]) -> list[tuple[int, int]]:
+    """The first and the last block that touch the times, between two blocks.
+
+    INVARIANT: not beyond the newest that was seen, or what was completed since would be found here and after it.
+    """
+    touching = "SELECT number FROM {blocks} WHERE number >= ? AND number <= ? AND last_ms >= ? AND first_ms <= ?"
+    ends = (f"SELECT * FROM ({touching} ORDER BY number {order} LIMIT 1) AS e" for order in ("ASC", "DESC"))
+    found = [number for (number,) in fetch(" UNION ALL ".join(ends), (*bounds, *times) * 2)]
+    return [(min(found), max(found))] if found else []
 
 
 def spans_of(blocks: Sequence[Block], first: int) -> list[tuple[int, int, int]]:

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 
 from synapse_groupreg.storage import store_times
 from synapse_groupreg.storage.store import Period, Row, Selection
-from tests.storage.store_places import Place, settings, store_database  # noqa: F401 - fixtures
+from tests.storage.store_places import Place, place, settings, store_database  # noqa: F401 - fixtures
 from tests.storage.store_samples import DECEMBER, NOON, NOVEMBER, Log, name, row, selected
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def found(
     chance = random.Random(3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store_times, "SPAN", 2)
-        place = Place(settings(tmp_path_factory.mktemp("search")))
-        log = Log(place.store())
+        made = Place(settings(tmp_path_factory.mktemp("search")))
+        log = Log(made.store())
         log.begin(NOVEMBER)
         names = [name(ref, "room" if ref < 10 else "account") for ref in (1, 2, 3, 11, 12, 13)]
         log.append([some_row(chance, idx) for idx in range(500)], names)
@@ -64,8 +64,8 @@ def found(
         log.begin(DECEMBER)
         log.append([some_row(chance, idx) for idx in range(TURN, ROWS)], names)
         rows = list(log.rows.values())
-        yield place.reader(), {NOVEMBER: rows[:TURN], DECEMBER: rows[TURN:]}
-        place.close()
+        yield made.reader(), {NOVEMBER: rows[:TURN], DECEMBER: rows[TURN:]}
+        made.close()
 
 
 def moments() -> st.SearchStrategy[int | None]:
@@ -136,3 +136,22 @@ def test_a_search_by_time_leaves_out_the_blocks_of_other_times(found: Found) -> 
     edges = store_times.windows(fetch, TURN, nothing)
     assert [part.low for part in edges] == [0, 1280 - TURN]
     assert edges[0].high == 768 - TURN - 1
+
+
+def test_what_is_appended_during_a_search_is_not_found_twice(
+    place: Place,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = Log(place.store())
+    log.begin()
+    log.fill(300)
+    runs = store_times._runs
+
+    def slow(*given: Any) -> Any:
+        found = runs(*given)
+        log.fill(600)
+        return found
+
+    monkeypatch.setattr(store_times, "_runs", slow)
+    found = place.reader().select(NOVEMBER, Selection(from_ms=NOON), 10_000, newest_first=False)
+    assert [one.idx for one in found] == list(range(900))

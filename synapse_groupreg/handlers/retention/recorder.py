@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.config.retention import Content, RetentionConfig
     from synapse_groupreg.handlers import Homeserver
-    from synapse_groupreg.handlers.retention.keeping import Keeping
     from synapse_groupreg.retention.records import Entry
     from synapse_groupreg.storage.database import Database, Transaction
 
@@ -58,7 +57,6 @@ class Recorder:
         open_: Seal,
         open_log: Callable[[str], Log],
         anchor: Callable[[str], Awaitable[None]],
-        upkeep: Keeping,
     ) -> None:
         """`open_log` makes the writer of a log; `anchor` publishes a note and never fails."""
         self._config = config
@@ -68,7 +66,6 @@ class Recorder:
         self._open = open_
         self._open_log = open_log
         self._anchor = anchor
-        self._upkeep = upkeep
         self._logs: dict[LogName, Log] = {}
         self._rest_until_ms = 0
         self._signed_ms = 0
@@ -92,7 +89,7 @@ class Recorder:
         except Fenced:
             await self._stop("another process records: only one is to run Synapse's background tasks", RIVAL_MS)
         except (Behind, SealError) as error:
-            await self._stop(str(error), RETRY_MS)
+            await self._stop(str(error), RIVAL_MS)
         except StoreUnavailable as error:
             await self._stop(f"the retention store can't be used: {error}", RETRY_MS)
         except Exception:
@@ -112,7 +109,6 @@ class Recorder:
         await self._take_outbox()
         await self._take_events()
         await self._sign()
-        self._sign_now |= await self._upkeep.round(self._logs)
         await self._database.run("groupreg_recorded", _publish, self._done(), self._taken())
 
     async def _open_logs(self) -> None:
@@ -122,11 +118,7 @@ class Recorder:
         cursors = await self._database.run("groupreg_recorder", _start_positions, self._config.start)
         for name in LogName:
             log = self._logs[name] = self._open_log(name.value)
-            try:
-                await self._homeserver.in_thread(log.open, now_ms, cursors if name is LogName.events else {})
-            except Behind:
-                if not await self._upkeep.reopen(log):
-                    raise
+            await self._homeserver.in_thread(log.open, now_ms, cursors if name is LogName.events else {})
 
     async def _take_outbox(self) -> None:
         above = max(log.head.cursors.get(OUTBOX, 0) for log in self._logs.values())

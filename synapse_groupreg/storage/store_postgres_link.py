@@ -87,7 +87,7 @@ class Link:
         self._connection: Connection | None = None
 
     @contextlib.contextmanager
-    def cursor(self) -> Iterator[Cursor]:
+    def cursor(self) -> Iterator[psycopg2.extensions.cursor]:
         """A cursor of the connection. Raises StoreUnavailable for what an operator has to put right."""
         try:
             with self._opened().cursor() as cursor:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
+from psycopg2 import extensions
 
 from synapse_groupreg.errors import BadConfig, SchemaTooNew
 from synapse_groupreg.rig.cluster import Cluster
@@ -185,6 +186,22 @@ def test_sqlite_that_can_lose_commits_is_warned_of() -> None:
 
 
 # PostgreSQL.
+
+
+def test_bytes_are_taken_in_a_process_where_synapse_forbids_them(any_place: Place) -> None:  # noqa: F811
+    def forbid(value: bytes) -> None:
+        raise AssertionError(value)
+
+    taken = extensions.adapters[bytes, extensions.ISQLQuote]
+    extensions.register_adapter(bytes, forbid)
+    try:
+        log = Log(any_place.store())
+        log.begin()
+        log.fill(300)
+        log.store.erase(log.now(), NOVEMBER, [1, 11], [(5, b"left"), (6, b"left")])
+        assert log.store.select(NOVEMBER, Selection(types=["m.room.message"]), 400, newest_first=False)
+    finally:
+        extensions.register_adapter(bytes, taken)
 
 
 def test_a_server_that_is_not_there_is_told_in_one_sentence() -> None:

@@ -12,7 +12,9 @@ from synapse_groupreg.errors import CannotStart
 from synapse_groupreg.handlers import start
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.assurance import Assurance
-from synapse_groupreg.storage import meta
+from synapse_groupreg.retention.records import Kind
+from synapse_groupreg.storage import meta, outbox
+from synapse_groupreg.storage.entries import draft
 from tests.database import SERVER
 from tests.handlers.stage import ALICE, BOB, NOW, Stage
 
@@ -46,6 +48,16 @@ def test_another_key_is_refused_once_references_were_digested(stage: Stage) -> N
         begin(stage, key=OTHER_KEY)
     assert stage.contents() == before
     begin(stage)
+
+
+def test_another_key_is_refused_while_records_wait_that_it_can_not_open(stage: Stage) -> None:
+    begin(stage)
+    stage.do(outbox.append, [draft(Kind.login, NOW)], bytes)
+    with pytest.raises(CannotStart, match=r"nor records that wait be read"):
+        begin(stage, key=OTHER_KEY)
+    stage.do(outbox.number, bytes, NOW)
+    stage.do(outbox.forget, 1_000)
+    begin(stage, key=OTHER_KEY)
 
 
 def test_another_key_is_taken_as_long_as_it_digested_nothing(stage: Stage) -> None:

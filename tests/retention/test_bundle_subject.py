@@ -206,3 +206,12 @@ def test_an_attachment_stands_at_a_close_record_of_a_bundle_about_a_subject() ->
     )
     ranged = log.bundle(log.manifest(mode="range", range=(6, 7)), [right])
     assert "`t` belongs into a bundle about a subject" in failures(ranged)
+
+
+def test_what_is_counted_of_somebody_else_is_not_the_subjects() -> None:
+    log = SampleLog()
+    log.event(sender=ANNA)
+    log.event(sender="@mod:example.org", target=ANNA, type="m.room.member")
+    tally = log.tally("account", "@mod:example.org")
+    found = failures(bundle(log, shown(log, 1, 2, tally), "account", ANNA))
+    assert found == "line 4: record 3 counts records of a token that is not shown to be the subject's"

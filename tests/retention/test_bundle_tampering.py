@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from synapse_groupreg.retention import notes
 from synapse_groupreg.retention.records import canonical
 from tests.retention.sample_log import SERVER_KEY_ID, SampleLog, sample
 from tests.retention.verdicts import both, failures
@@ -131,6 +132,14 @@ def test_a_checkpoint_can_not_be_replaced() -> None:
     acts = SampleLog("acts")
     lines = log.bundle(log.manifest(mode="filter", filter={}, checkpoint=acts.checkpoint()), [log.shown(1)])
     assert "the manifest's checkpoint does not hold" in failures(lines)
+
+
+def test_a_checkpoint_of_another_log_is_not_this_ones_even_if_its_key_signed_it() -> None:
+    log = sample_with()
+    ours = notes.Checkpoint.parse(log.checkpoint().partition("\n\n")[0] + "\n")
+    theirs = notes.sign(notes.Checkpoint("example.org/retention/acts", ours.size, ours.root).text, log.key, log.sign)
+    lines = log.bundle(log.manifest(mode="filter", filter={}, checkpoint=theirs), [log.shown(1)])
+    assert failures(lines) == "line 1: the checkpoint is of another log than the manifest's origin"
 
 
 def test_a_record_can_not_be_appended() -> None:

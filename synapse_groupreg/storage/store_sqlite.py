@@ -99,7 +99,7 @@ class SqliteReader(RowReader):
 
     def _opened(self, period: Period) -> sqlite3.Connection | None:
         try:
-            return type(self)._open(self._files.path(period))
+            return self._open(self._files.path(period))
         except sqlite3.OperationalError:
             if self._files.path(period).exists():
                 raise

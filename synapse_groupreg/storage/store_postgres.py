@@ -22,7 +22,7 @@ from synapse_groupreg.storage.store_postgres_schema import (
     tables_of,
 )
 from synapse_groupreg.storage.store_rows import RowReader
-from synapse_groupreg.storage.store_schema import COLUMNS, STATE, head_values
+from synapse_groupreg.storage.store_schema import COLUMNS, STATE, head_of, head_values
 from synapse_groupreg.storage.store_writing import RowStore
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _SET_STATE = (
     "WHERE log = %s AND epoch = %s AND size = %s"
 )
 _LOCK_STATE = f"BEGIN; SELECT 1 FROM {_STATE} WHERE log = %s AND epoch = %s AND size = %s FOR UPDATE"
+_RAISE_EPOCH = f"UPDATE {_STATE} SET epoch = epoch + 1 WHERE log = %s RETURNING {', '.join(STATE)}"
 _PUT_STATE = (
     f"INSERT INTO {_STATE} ({', '.join(STATE)}, log) VALUES ({', '.join(['%s'] * (len(STATE) + 1))}) "
     "ON CONFLICT (log) DO NOTHING"
@@ -109,8 +110,10 @@ class PostgresStore(PostgresReader, RowStore):
         """Become the owner: raise the epoch. None if the log is empty."""
         self._prepare()
         with self._link.cursor() as cursor:
-            cursor.execute(f"UPDATE {_STATE} SET epoch = epoch + 1 WHERE log = %s", (self._log,))
-        return self.head()
+            # Answered by the statement itself: a moment later the epoch may be a rival's.
+            cursor.execute(_RAISE_EPOCH, (self._log,))
+            rows = cursor.fetchall()
+        return head_of(rows[0]) if rows else None
 
     def begin(self, before: Head | None, after: Head, keys: Sequence[KeyRow]) -> Head:
         """Begin a period."""

@@ -76,7 +76,8 @@ class SqliteReader(RowReader):
 
     @override
     def _bytes(self, period: Period) -> int:
-        return self._files.bytes(period)
+        with told():
+            return self._files.bytes(period)
 
     def _to(self, period: Period | None) -> sqlite3.Connection | None:
         """The connection to a period, or to the newest; None if it is not there."""
@@ -226,7 +227,8 @@ class SqliteStore(SqliteReader, RowStore):
         with told():
             connection = self._to(period)
             if connection is not None:
-                # Deleted cells are overwritten in the file, but older pages stand in the write-ahead log.
+                # Deleted cells are overwritten in the file, but older pages stand in the write-ahead log. While a
+                # reader still reads there, it can't be cut; it is when this connection is closed.
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 

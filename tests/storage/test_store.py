@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import attrs
@@ -231,6 +232,14 @@ def test_whoever_acquires_fences_the_one_before(place: Place, log: Log) -> None:
     rival.begin(DECEMBER)
     with pytest.raises(Fenced):
         log.store.append(head, batch)
+
+
+def test_of_many_who_acquire_at_once_each_has_an_epoch_of_its_own(place: Place, log: Log) -> None:  # noqa: F811
+    stores = [place.store() for _ in range(6)]
+    with ThreadPoolExecutor(len(stores)) as threads:
+        heads = list(threads.map(lambda store: store.acquire(), stores))
+    assert sorted(head.epoch for head in heads if head) == list(range(2, 8))
+    assert log.now().epoch == 1
 
 
 def test_who_writes_from_an_old_head_is_fenced(log: Log) -> None:

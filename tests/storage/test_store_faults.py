@@ -127,6 +127,19 @@ def test_only_the_owner_may_look_at_the_files(place: Place) -> None:
     assert (file_of(place).with_name("1-2026-11.db-wal")).exists()
 
 
+def test_a_commit_is_on_disk_whatever_the_server_would_do(any_place: Place) -> None:  # noqa: F811
+    """The PostgreSQL of the tests has it off."""
+    store: Any = any_place.store()
+    Log(store).begin()
+    if any_place.on_sqlite:
+        assert store._to(None).execute("PRAGMA synchronous").fetchone() == (2,)
+        assert store._to(None).execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    else:
+        with store._link.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            assert cursor.fetchone() == ("on",)
+
+
 def test_a_damaged_file_is_said_to_be_damaged(place: Place) -> None:
     log = Log(place.store())
     log.begin()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from urllib.parse import quote
 
@@ -144,6 +145,22 @@ class Client:
             return events
         raise failure(response, json_object(response) or {}, self.session)
 
+    @contextmanager
+    def download(self, where: str, **query: str | int | None) -> Iterator[Iterator[bytes]]:
+        """Read something that may be longer than memory, piece by piece."""
+        response = self._send("GET", where, query=query, stream=True)
+        with response:
+            if not response.ok or response.is_redirect:
+                raise failure(response, json_object(response) or {}, self.session)
+            yield self._pieces(response)
+
+    def _pieces(self, response: requests.Response) -> Iterator[bytes]:
+        try:
+            yield from response.iter_content(None)
+        except requests.RequestException:
+            text = f"{self.session.url} broke off in the middle, and nothing was kept: try again; its log says why."
+            raise Refused(text) from None
+
     def _send(
         self,
         method: str,
@@ -152,13 +169,20 @@ class Client:
         query: Mapping[str, str | int | None] | None = None,
         body: Mapping[str, Any] | None = None,
         timeout: int = READ_S,
+        stream: bool = False,
     ) -> requests.Response:
         url = self.session.url + (where if where.startswith("/") else PREFIX + where)
         params = {key: value for key, value in (query or {}).items() if value is not None}
         try:
             # No redirects: following one would turn a PUT into a GET and seem to have worked.
             return self._http.request(
-                method, url, params=params, json=body, timeout=(CONNECT_S, timeout), allow_redirects=False
+                method,
+                url,
+                params=params,
+                json=body,
+                timeout=(CONNECT_S, timeout),
+                allow_redirects=False,
+                stream=stream,
             )
         except (requests.RequestException, UnicodeError) as error:
             # UnicodeError: a host name or a token with characters that can't be sent.

@@ -117,8 +117,11 @@ class Output:
         self.console.print(table)
 
     @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show how far a long command is; yields the function that moves it on. Silent unless on a terminal."""
+    def progress(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        """Show how far a long command is; yields the function that moves it on. Silent unless on a terminal.
+
+        Without a total, only that it is not stuck.
+        """
         from rich import progress as bars  # noqa: PLC0415 - see console_for
 
         columns = (
@@ -130,6 +133,17 @@ class Output:
         silent = not self.errors.file.isatty()
         with bars.Progress(*columns, console=self.errors, disable=silent, transient=True) as bar:
             task = bar.add_task(label, total=total)
+            yield lambda count: bar.advance(task, count)
+
+    @contextmanager
+    def counting(self, label: str) -> Iterator[Callable[[int], None]]:
+        """Show how many there are so far, where nobody knows of how many. Silent unless on a terminal."""
+        from rich import progress as bars  # noqa: PLC0415 - see console_for
+
+        columns = (bars.SpinnerColumn(), bars.TextColumn("{task.description}: {task.completed:,.0f}"))
+        silent = not self.errors.file.isatty()
+        with bars.Progress(*columns, console=self.errors, disable=silent, transient=True) as bar:
+            task = bar.add_task(label, total=None)
             yield lambda count: bar.advance(task, count)
 
 

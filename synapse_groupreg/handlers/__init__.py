@@ -61,5 +61,8 @@ class Homeserver(Protocol):
     async def in_thread(self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run what blocks in a thread, and wait for it."""
 
+    async def sleep(self, seconds: float) -> None:
+        """Let some time pass."""
+
     async def wait(self, deferred: Deferred[None]) -> None:
         """Wait without losing Synapse's logging context."""

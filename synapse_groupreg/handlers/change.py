@@ -33,6 +33,8 @@ class Setting:
     """Whether this is a dry run: what would be refused is shown instead."""
     approved_by: str | None = None
     """The second member of staff, where the act was proposed first."""
+    seal: Callable[[bytes], bytes] | None = None
+    """Encrypts what waits for the retention store; None where no records are kept."""
     new_id: Callable[[], str]
     """Makes a random identifier of 128 bits."""
 

@@ -92,6 +92,10 @@ class SynapseHomeserver:
         """See `handlers.Homeserver`."""
         return await self._api.defer_to_thread(work, *args, **kwargs)
 
+    async def sleep(self, seconds: float) -> None:
+        """See `handlers.Homeserver`."""
+        await self._api.sleep(seconds)
+
     async def wait(self, deferred: Deferred[None]) -> None:
         """See `handlers.Homeserver`."""
         await compat.wait(deferred)

@@ -9,6 +9,7 @@ all of them together, and the end, signed by the log's key. docs/bundle.md has t
 from __future__ import annotations
 
 import hashlib
+import re
 from array import array
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Literal
@@ -181,6 +182,12 @@ class BundleWriter:
         line = canonical(value).encode() + b"\n"
         self._hash.update(line)
         return line
+
+
+def file_name(case: str, log: str, shard: int) -> str:
+    """What a bundle's file is called, without what a file's name should not have."""
+    named = re.sub(r"[^A-Za-z0-9._-]+", "-", case).strip("-.")[:80] or "case"
+    return f"bundle-{named}-{log}{f'-{shard}' if shard > 1 else ''}.jsonl"
 
 
 def endorse(

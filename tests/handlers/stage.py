@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import attrs
 
@@ -20,11 +20,16 @@ from tests.database import SERVER, TestDatabase, result_of
 from tests.storage import seed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.internet.defer import Deferred
 
     from synapse_groupreg.handlers.change import Change
     from synapse_groupreg.policy.actions import Action
     from synapse_groupreg.storage.acts import Act
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000
@@ -42,6 +47,7 @@ class FakeHomeserver:
     now: int = NOW
     admins: set[str] = attrs.field(factory=lambda: {ADMIN, BOSS})
     pokes: int = 0
+    slept: float = 0
     asked: list[str] = attrs.field(factory=list)
     """Of whom it was asked whether they are server admins."""
 
@@ -57,6 +63,12 @@ class FakeHomeserver:
 
     async def poke(self) -> None:
         self.pokes += 1
+
+    async def in_thread(self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return work(*args, **kwargs)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept += seconds
 
     async def wait(self, deferred: Deferred[None]) -> None:
         await deferred
@@ -85,6 +97,7 @@ class Stage:
             now_ms=self.homeserver.now,
             config=self.config,
             server_name=SERVER,
+            seal=lambda plain: plain[::-1],
             new_id=lambda: f"person-{next(self._ids)}",
         )
 

@@ -201,6 +201,21 @@ def test_sqlite_that_can_lose_commits_is_warned_of() -> None:
 # PostgreSQL.
 
 
+def test_whoever_acquires_is_told_its_own_epoch_and_no_rivals(
+    any_place: Place,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if any_place.on_sqlite:
+        pytest.skip("it holds a lock meanwhile")
+    Log(any_place.store()).begin()
+    store, rival = any_place.store(), any_place.store()
+    # A rival that acquires between the write and a look at what was written.
+    monkeypatch.setattr(store, "head", rival.acquire)
+    head = store.acquire()
+    assert head is not None
+    assert head.epoch == 2
+
+
 def test_bytes_are_taken_in_a_process_where_synapse_forbids_them(any_place: Place) -> None:  # noqa: F811
     def forbid(value: bytes) -> None:
         raise AssertionError(value)

@@ -85,6 +85,7 @@ def make_file(path: Path, content: bytes) -> None:
     draft = _draft(path, content)
     try:
         os.link(draft, path)
+        _sync(path.parent)
     except FileExistsError:
         return
     finally:
@@ -94,6 +95,7 @@ def make_file(path: Path, content: bytes) -> None:
 def replace_file(path: Path, content: bytes) -> None:
     """Put another secret in a file's place; whoever reads meanwhile sees one or the other, whole."""
     _draft(path, content).replace(path)
+    _sync(path.parent)
 
 
 def _draft(path: Path, content: bytes) -> Path:
@@ -104,3 +106,12 @@ def _draft(path: Path, content: bytes) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return draft
+
+
+def _sync(folder: Path) -> None:
+    """A power failure must not bring back the key that was there before: what the new one sealed would be lost."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.handlers.retention.anchors import Anchors
+from synapse_groupreg.handlers.retention.keeping import Keeping
 from synapse_groupreg.handlers.retention.log import Log
 from synapse_groupreg.handlers.retention.published import Published
 from synapse_groupreg.handlers.retention.recorder import Recorder
@@ -43,6 +44,8 @@ class Recording:
         self.published = Published(Path(self._folder))
         self.recorder: Recorder | None = None
         """Only where background tasks run."""
+        self.keeping: Keeping | None = None
+        """The same."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -60,6 +63,7 @@ class Recording:
 
     def start(self, database: Database, key: IdentityKey, account: str | None) -> None:
         """Begin to record. `account` sends checkpoints to rooms."""
+        self.keeping = Keeping(self._config.retention, database, self._homeserver, seal=key.seal, keys=self.keys)
         recorder = self.recorder = Recorder(
             self._config.retention,
             database,
@@ -68,6 +72,7 @@ class Recording:
             open_=key.open,
             open_log=self.open_log,
             anchor=Anchors(self._config.retention.anchors, self._homeserver, account).publish,
+            upkeep=self.keeping,
         )
         self._api.looping_background_call(recorder.tick, _EVERY_MS, desc="groupreg_recorder")
         compat.before_shutdown(self._api, recorder.shut_down)

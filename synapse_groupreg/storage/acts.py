@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
 
 Facts = dict[str, Any]
+_KINDS = {"hold": Kind.hold, "extend-hold": Kind.hold, "lift-hold": Kind.hold}
+"""Actions whose records are of a kind of their own."""
 
 
 @attrs.frozen(kw_only=True)
@@ -44,13 +46,19 @@ def append(
     reason: str | None,
     before: Mapping[str, Any] | None,
     after: Mapping[str, Any] | None,
-) -> None:
-    """Write a line, in the transaction of the act itself."""
+) -> int:
+    """Write a line, in the transaction of the act itself; its number."""
     txn.execute(
         "INSERT INTO groupreg_acts (ts_ms, author, action, subject, reason, before, after)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (now_ms, author, action, subject, reason, _dump(before), _dump(after)),
     )
+    return int(txn.fetchall()[0][0])
+
+
+def recorded_otherwise(txn: Transaction, act_id: int) -> None:
+    """Of a line just written whoever calls puts a record of another kind into the outbox: `take` passes it over."""
+    txn.execute("DELETE FROM groupreg_acts_unrecorded WHERE act_id = ?", (act_id,))
 
 
 def page(txn: Transaction, filters: Mapping[str, str], start: int, limit: int) -> tuple[list[Act], int]:
@@ -91,7 +99,7 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     account = author.startswith("@")
     details = given(subject=subject, reason=reason, before=before, after=after, author=None if account else author)
     return draft(
-        Kind.act,
+        _KINDS.get(action, Kind.act),
         ts_ms,
         type=action,
         actor=author if account else None,

@@ -26,24 +26,29 @@ if TYPE_CHECKING:
     Seal = Callable[[bytes], bytes]
 
 
-def append(txn: Transaction, entries: Iterable[Entry], seal: Seal) -> None:
-    """Put entries in, in the transaction of what they tell."""
+def append(txn: Transaction, entries: Iterable[Entry], seal: Seal) -> list[int]:
+    """Put entries in, in the transaction of what they tell; their ids."""
+    ids = []
     for entry in entries:
         sealed = b64encode(seal(_dump(entry))).decode()
-        txn.execute("INSERT INTO groupreg_outbox (made_ms, payload) VALUES (?, ?)", (entry.ts_ms, sealed))
+        txn.execute("INSERT INTO groupreg_outbox (made_ms, payload) VALUES (?, ?) RETURNING id", (entry.ts_ms, sealed))
+        ids.append(int(txn.fetchall()[0][0]))
+    return ids
 
 
-def number(txn: Transaction, seal: Seal, now_ms: int, limit: int = 1000, *, above: int = 0) -> int:
+def number(txn: Transaction, seal: Seal, now_ms: int, limit: int = 1000, *, above: int = 0, taking: bool = True) -> int:
     """Take in what other tables have to tell, and number what is there; how many got a number.
 
     INVARIANT: a number is given once, in the order of commit of this function: whoever reads on from a number misses
     nothing. `above` is where the retention store is: should Synapse's database have been put back to an older state,
-    numbers that were recorded are not given again. Call it again at once while it returns `limit`.
+    numbers that were recorded are not given again. Call it again at once while it returns `limit`. Without `taking`
+    other tables are left alone.
     """
-    if not _untaken(txn, now_ms):
+    if not (_untaken(txn, now_ms) if taking else _unnumbered(txn)):
         return 0  # without a write, which an idle server should be spared each second
     last = max(_lock(txn), above)
-    append(txn, [*refusals.take(txn, now_ms, limit), *acts.take(txn, limit), *reports.take(txn, limit)], seal)
+    if taking:
+        append(txn, [*refusals.take(txn, now_ms, limit), *acts.take(txn, limit), *reports.take(txn, limit)], seal)
     txn.execute(
         "UPDATE groupreg_outbox SET seq = ? + numbered.place FROM"
         " (SELECT id, row_number() OVER (ORDER BY id) AS place FROM groupreg_outbox WHERE seq IS NULL"
@@ -94,10 +99,13 @@ def progress(txn: Transaction) -> dict[str, int]:
     return {str(source): int(position) for source, position in txn.fetchall()}
 
 
-def _untaken(txn: Transaction, now_ms: int) -> bool:
+def _unnumbered(txn: Transaction) -> bool:
     txn.execute("SELECT 1 FROM groupreg_outbox WHERE seq IS NULL LIMIT 1")
-    unnumbered = txn.fetchone() is not None
-    return unnumbered or acts.untaken(txn) or refusals.untaken(txn, now_ms) or reports.untaken(txn, 1)
+    return txn.fetchone() is not None
+
+
+def _untaken(txn: Transaction, now_ms: int) -> bool:
+    return _unnumbered(txn) or acts.untaken(txn) or refusals.untaken(txn, now_ms) or reports.untaken(txn, 1)
 
 
 def _lock(txn: Transaction) -> int:

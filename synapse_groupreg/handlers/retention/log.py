@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from synapse_groupreg.handlers.retention.keys import about, new_period_keys, open_period_keys
+from synapse_groupreg.handlers.retention.keys import about, new_period_keys, open_period_keys, unwrapped, wrapped
 from synapse_groupreg.handlers.retention.sealer import Sealer
 from synapse_groupreg.retention import notes, tree
-from synapse_groupreg.retention.records import Entry, Kind, b64
+from synapse_groupreg.retention.records import KIND_NUMBERS, Entry, Kind, b64
 from synapse_groupreg.retention.tally import tally_root
 from synapse_groupreg.storage.store import Batch, Block, Head, Period, Selection
 from synapse_groupreg.storage.store_tree import StoredTree
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.handlers.retention.keys import LogKeys
     from synapse_groupreg.handlers.retention.published import Published
-    from synapse_groupreg.storage.store import Row, Store
+    from synapse_groupreg.storage.store import Row, Store, StoreReader
 
 OWN = "log"
 """The source of what a log records of itself; its positions are indexes."""
@@ -36,6 +37,12 @@ class Behind(Exception):
 def origin_of(server_name: str, log: str, shard: int) -> str:
     """What the checkpoints of a shard are signed as."""
     return f"{server_name}/retention/{log}" + (f"/{shard}" if shard > 1 else "")
+
+
+def shard_of(origin: str) -> int:
+    """The inverse of `origin_of`."""
+    last = origin.rpartition("/")[2]
+    return int(last) if last.isdigit() else 1
 
 
 def month_of(now_ms: int) -> str:
@@ -70,6 +77,11 @@ class Log:
         return self._head
 
     @property
+    def reader(self) -> StoreReader:
+        """What is in it, for whoever uses the log."""
+        return self._store
+
+    @property
     def origin(self) -> str:
         """What its checkpoints are signed as."""
         return origin_of(self._server_name, self.name, self.head.period.shard)
@@ -98,10 +110,16 @@ class Log:
         """
         lost = self._published.newest(self.name)
         assert lost is not None, "nothing was published, so nothing was lost"
-        head = self._store.acquire()
-        self._begin(head, 1 if head is None else head.period.shard + 1, now_ms, {} if head is None else head.cursors)
-        facts = {"origin": lost.origin, "size": lost.size, "root": b64(lost.root)}
-        self._append([self._own(Kind.epoch, now_ms, facts), self._key_entry(now_ms)], {})
+        head, last = self._store.acquire(), shard_of(lost.origin)
+        if head is not None and head.period.shard > last:
+            self._take(head)  # a crash left it begun
+        else:
+            # INVARIANT: no shard's number is used twice, also where the whole store was lost: see above.
+            cursors = {} if head is None else head.cursors
+            self._begin(head, 1 + max(last, 0 if head is None else head.period.shard), now_ms, cursors)
+        if self.head.size == 0:
+            facts = {"origin": lost.origin, "size": lost.size, "root": b64(lost.root)}
+            self._append([self._own(Kind.epoch, now_ms, facts), self._key_entry(now_ms)], {})
         self._published.forget(self.name)
 
     def append(self, entries: Sequence[Entry], cursors: Mapping[str, int], now_ms: int) -> None:
@@ -136,10 +154,37 @@ class Log:
         return note
 
     def purge(self, drop: Sequence[Period], end: int, now_ms: int) -> None:
-        """Remove the oldest periods, the records below index `end`; every proof about later ones stays possible."""
-        base = StoredTree(self._store, self.head.period.shard).frontier(end)
-        after = attrs.evolve(self.head, base=tuple(base.hashes), base_size=end, purged_ms=now_ms)
-        self._head = self._store.purge(self.head, drop, after)
+        """Remove the oldest periods, of one shard, with its records below `end`; later ones stay provable."""
+        shard, after = drop[-1].shard, attrs.evolve(self.head, purged_ms=now_ms)
+        base = (end, tuple(StoredTree(self._store, shard).frontier(end).hashes))
+        if shard == after.period.shard:
+            after = attrs.evolve(after, base_size=base[0], base=base[1])
+        self._head = self._store.purge(self.head, drop, after, None if shard == after.period.shard else {shard: base})
+
+    def root(self, shard: int, size: int) -> bytes:
+        """The root when a shard had so many records."""
+        return StoredTree(self._store, shard).root(size)
+
+    def rewrap(self) -> None:
+        """Wrap the data keys of all periods by the newest wrapping key. Raises SealError, Fenced, StoreUnavailable."""
+        ring = self._keys.ring
+        for info in self._store.periods():
+            rows = self._store.keys(info.period)
+            if any(row.wrapped_by != ring.keys[0].id for row in rows):
+                place = about(origin_of(self._server_name, self.name, info.period.shard), info.period.month)
+                fresh = [wrapped(ring, place, row.purpose, unwrapped(ring, place, row)) for row in rows]
+                self._store.rewrap(self.head, info.period, fresh)
+
+    def note_key(self, now_ms: int) -> None:
+        """Record the key that signs, unless that is the one that was recorded last."""
+        if last_vkey(self._store, self.head.period.shard) != notes.Key(self.origin, self._keys.public).vkey:
+            self._append([self._key_entry(now_ms)], {})
+
+    def erase(self, period: Period, names: Sequence[int], sealed: Sequence[tuple[int, bytes]]) -> None:
+        """Forget names of a period, and put what is left of records; no proof changes."""
+        self._store.erase(self.head, period, names, sealed)
+        if period == self.head.period:
+            self._take(self.head)  # whoever was forgotten and comes again gets another token
 
     def close(self) -> None:
         """Sign the end, and let go."""
@@ -260,6 +305,16 @@ class Log:
             "tally": b64(root),
         }
         return self._own(Kind.close, now_ms, facts)
+
+
+def last_vkey(reader: StoreReader, shard: int) -> str | None:
+    """The key that a shard's newest key record names; None if that was removed."""
+    for info in reversed(reader.periods()):
+        if info.period.shard == shard:
+            keys = Selection(kinds=[KIND_NUMBERS[Kind.key]])
+            for row in reader.select(info.period, keys, 1, newest_first=True):
+                return str(json.loads(row.facts or "{}").get("vkey"))
+    return None
 
 
 def _span(times: tuple[int, int] | None, rows: Sequence[Row]) -> tuple[int, int]:

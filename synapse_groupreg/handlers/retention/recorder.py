@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.config.retention import Content, RetentionConfig
     from synapse_groupreg.handlers import Homeserver
+    from synapse_groupreg.handlers.retention.keeping import Keeping
     from synapse_groupreg.retention.records import Entry
     from synapse_groupreg.storage.database import Database, Transaction
 
@@ -57,6 +58,7 @@ class Recorder:
         open_: Seal,
         open_log: Callable[[str], Log],
         anchor: Callable[[str], Awaitable[None]],
+        upkeep: Keeping,
     ) -> None:
         """`open_log` makes the writer of a log; `anchor` publishes a note and never fails."""
         self._config = config
@@ -66,6 +68,7 @@ class Recorder:
         self._open = open_
         self._open_log = open_log
         self._anchor = anchor
+        self._upkeep = upkeep
         self._logs: dict[LogName, Log] = {}
         self._rest_until_ms = 0
         self._signed_ms = 0
@@ -89,7 +92,7 @@ class Recorder:
         except Fenced:
             await self._stop("another process records: only one is to run Synapse's background tasks", RIVAL_MS)
         except (Behind, SealError) as error:
-            await self._stop(str(error), RIVAL_MS)
+            await self._stop(str(error), RETRY_MS)
         except StoreUnavailable as error:
             await self._stop(f"the retention store can't be used: {error}", RETRY_MS)
         except Exception:
@@ -109,6 +112,7 @@ class Recorder:
         await self._take_outbox()
         await self._take_events()
         await self._sign()
+        self._sign_now |= await self._upkeep.round(self._logs)
         await self._database.run("groupreg_recorded", _publish, self._done(), self._taken())
 
     async def _open_logs(self) -> None:
@@ -118,7 +122,12 @@ class Recorder:
         cursors = await self._database.run("groupreg_recorder", _start_positions, self._config.start)
         for name in LogName:
             log = self._logs[name] = self._open_log(name.value)
-            await self._homeserver.in_thread(log.open, now_ms, cursors if name is LogName.events else {})
+            try:
+                await self._homeserver.in_thread(log.open, now_ms, cursors if name is LogName.events else {})
+            except Behind:
+                if not await self._upkeep.reopen(log):
+                    raise
+        self._upkeep.opened(self._logs)
 
     async def _take_outbox(self) -> None:
         above = max(log.head.cursors.get(OUTBOX, 0) for log in self._logs.values())

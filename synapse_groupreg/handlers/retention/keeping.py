@@ -1,0 +1,132 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What the owner of the retention store does besides recording: removes, erases, renews keys, goes on after a loss."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from synapse_groupreg.config.retention import DAY_MS
+from synapse_groupreg.handlers.retention.clock import ClockWatch
+from synapse_groupreg.handlers.retention.purging import Purging, keeps, removable, standings, wish
+from synapse_groupreg.handlers.retention.rotating import Rotating
+from synapse_groupreg.handlers.start import SERVER
+from synapse_groupreg.storage import keeping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from synapse_groupreg.config.retention import RetentionConfig
+    from synapse_groupreg.handlers import Homeserver
+    from synapse_groupreg.handlers.retention.log import Log
+    from synapse_groupreg.handlers.retention.rotating import KeyFiles
+    from synapse_groupreg.retention.records import LogName
+    from synapse_groupreg.storage.database import Database, Transaction
+    from synapse_groupreg.storage.keeping import Work
+    from synapse_groupreg.storage.store import PeriodInfo
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_MS = 3_600_000
+AGAIN_MS = DAY_MS
+"""After the removal of a period the next one of the log waits for so long, so that a mistake costs one month."""
+
+
+class Keeping:
+    """Carries out what staff asked for, and what time brings; once, whatever crashes."""
+
+    def __init__(
+        self,
+        config: RetentionConfig,
+        database: Database,
+        homeserver: Homeserver,
+        *,
+        seal: Callable[[bytes], bytes],
+        keys: KeyFiles,
+        clock: ClockWatch | None = None,
+    ) -> None:
+        self._keeps = keeps(config)
+        self._database = database
+        self._homeserver = homeserver
+        self._clock = clock or ClockWatch()
+        self._purging = Purging(database, homeserver, seal)
+        self._rotating = Rotating(database, homeserver, keys)
+        self._look_ms = 0
+        self.next_purge_ms: int | None = None
+        """When the next period may go."""
+        self.alarms: dict[str, str] = {}
+        """What an operator has to know, by its code."""
+
+    def opened(self, logs: Mapping[LogName, Log]) -> None:
+        """Look at the clock before new records come, whose times say the same as it."""
+        self._look_at_clock(logs)
+
+    async def round(self, logs: Mapping[LogName, Log]) -> bool:
+        """Do what waits; whether a checkpoint is to be signed at once. Raises Fenced, StoreUnavailable, SealError."""
+        now_ms = self._homeserver.now_ms()
+        work = await self._database.run("groupreg_keeping", keeping.waiting)
+        forced = [one for one in work if one.kind == keeping.LOOK]
+        if forced or not 0 <= now_ms - self._look_ms < LOOK_EVERY_MS:
+            self._look_ms = now_ms
+            await self._look(logs, now_ms, forced)
+            work = await self._database.run("groupreg_keeping", keeping.waiting)
+        return any([await self._step(logs, one) for one in work])
+
+    async def reopen(self, log: Log) -> bool:
+        """Whether an operator said that a log is to go on after its end was lost; then it does."""
+        work = await self._database.run("groupreg_keeping", keeping.waiting, keeping.EPOCH)
+        if all(one.log != log.name for one in work):
+            return False
+        await self._homeserver.in_thread(log.reopen_as_next_shard, self._homeserver.now_ms())
+        logger.warning("The log %s goes on as %s", log.name, log.origin)
+        return True
+
+    async def _step(self, logs: Mapping[LogName, Log], work: Work) -> bool:
+        if work.kind == keeping.PURGE:
+            await self._purging.step(logs, work)
+        elif work.kind == keeping.ROTATE:
+            return await self._rotating.step(logs, work)
+        elif work.kind == keeping.EPOCH:
+            # The log is open, so it went on already, or never had to.
+            await self._database.run("groupreg_keeping", keeping.done, work.id)
+        return False
+
+    async def _look(self, logs: Mapping[LogName, Log], now_ms: int, forced: Sequence[Work]) -> None:
+        """Find periods that may go; staff may ask for all that are due at once, whatever the clock."""
+        doubt = self._look_at_clock(logs)
+        holds = await self._database.run("groupreg_keeping", keeping.holds_in_force, now_ms)
+        due: list[tuple[str, PeriodInfo]] = []
+        goes: list[int] = []
+        for name, log in logs.items():
+            infos = await self._homeserver.in_thread(log.reader.periods)
+            standing = standings(log.name, infos, self._keeps[name], holds)
+            goes += [one.goes_ms for one in standing[:1] if one.goes_ms]
+            found = removable(standing, now_ms)
+            if not forced:
+                rested = now_ms - log.head.purged_ms >= AGAIN_MS
+                found = found[:1] if rested and doubt is None else []
+            due += [(log.name, info) for info in found]
+        self.next_purge_ms = min(goes, default=None)
+        await self._database.run("groupreg_keeping", _ask, due, forced, now_ms)
+
+    def _look_at_clock(self, logs: Mapping[LogName, Log]) -> str | None:
+        newest_ms = max(log.head.newest_ms for log in logs.values())
+        doubt = self._clock.look(self._homeserver.now_ms(), newest_ms)
+        self._alarm("clock", doubt)
+        return doubt
+
+    def _alarm(self, code: str, text: str | None) -> None:
+        if text is None:
+            self.alarms.pop(code, None)
+        elif self.alarms.get(code) != text:
+            self.alarms[code] = text
+            logger.error("Retention store: %s", text)
+
+
+def _ask(txn: Transaction, due: Sequence[tuple[str, PeriodInfo]], forced: Sequence[Work], now_ms: int) -> None:
+    said = forced[0].payload if forced else {"by": SERVER, "reason": "keep"}
+    for log, info in due:
+        wish(txn, log, info.period, now_ms, said)
+    for one in forced:
+        keeping.done(txn, one.id)

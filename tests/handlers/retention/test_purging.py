@@ -1,0 +1,215 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What was kept long enough is removed: whole months, the oldest first, recorded once, whatever crashes (13.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from synapse_groupreg.retention.records import Kind, LogName
+from synapse_groupreg.storage import keeping
+from synapse_groupreg.storage.keeping import Hold
+from tests.handlers.retention.keeper import DAY, KEEP, MONTH, Keeper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.database import TestDatabase
+    from tests.storage.store_places import Place
+
+FORCED = {"by": "@staff:test.example.org", "reason": "the duty is over"}
+
+
+@pytest.fixture
+def keeper(place: Place, tmp_path: Path, sqlite_db: TestDatabase) -> Iterator[Keeper]:
+    made = Keeper(place, tmp_path, sqlite_db)
+    yield made
+    made.close()
+
+
+def old(keeper: Keeper) -> None:
+    """Two months are due."""
+    keeper.live(6)
+    keeper.pass_(2 * MONTH)
+    keeper.login()
+
+
+def hold(keeper: Keeper, **given: Any) -> Hold:
+    now = keeper.homeserver.now
+    said: dict[str, Any] = {
+        "log": "events",
+        "from_ms": 0,
+        "to_ms": now,
+        "until_ms": now + DAY,
+        "reason": "r",
+        "basis": "b",
+    }
+    return keeper.database.do(keeping.add_hold, Hold(**{**said, "author": "@s:x", "made_ms": now, **given}))
+
+
+def force(keeper: Keeper) -> None:
+    now = keeper.homeserver.now
+    keeper.database.do(keeping.queue, keeping.LOOK, "", "", payload=FORCED, now_ms=now)
+
+
+def test_a_month_goes_when_its_newest_record_was_kept_long_enough(keeper: Keeper) -> None:
+    keeper.live(6)
+    before = keeper.months()
+    keeper.login()
+    keeper.work()
+    newest = keeper.place.reader("events").periods()[0].newest_ms
+    assert newest is not None
+    keeper.pass_(newest + KEEP - keeper.homeserver.now - 2000)
+    keeper.tick()
+    assert keeper.months()[: len(before)] == before
+    keeper.pass_(3_600_000)
+    keeper.work()
+    assert keeper.months()[: len(before) - 1] == before[1:]
+    [facts] = keeper.told(Kind.purge)
+    assert (facts["log"], facts["from"], facts["months"]) == ("events", 0, before[:1])
+    keeper.check()
+
+
+def test_one_month_goes_a_day_and_no_more(keeper: Keeper) -> None:
+    old(keeper)
+    keeper.work()
+    first = len(keeper.told(Kind.purge))
+    for _ in range(5):
+        keeper.pass_(3_600_000)
+        keeper.work()
+    assert len(keeper.told(Kind.purge)) == first == 1
+    keeper.pass_(DAY)
+    keeper.work()
+    assert len(keeper.told(Kind.purge)) == 2
+    keeper.check()
+
+
+def test_acts_are_kept_as_long_as_keep_acts_says(keeper: Keeper) -> None:
+    old(keeper)
+    before = keeper.months("acts")
+    keeper.work()
+    assert len(keeper.told(Kind.purge)) == 1
+    assert keeper.months("acts")[: len(before)] == before
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_a_hold_keeps_what_it_touches_and_all_that_is_younger(keeper: Keeper, forced: bool) -> None:
+    old(keeper)
+    infos = keeper.place.reader("events").periods()
+    oldest = infos[0].oldest_ms
+    assert oldest is not None
+    held = hold(keeper, from_ms=oldest, to_ms=oldest, until_ms=keeper.homeserver.now + 30 * DAY)
+    if forced:
+        force(keeper)
+    keeper.work()
+    assert keeper.told(Kind.purge) == []
+    keeper.database.do(keeping.lift_hold, held.id, "@s:x", keeper.homeserver.now)
+    keeper.pass_(DAY)
+    keeper.work()
+    assert len(keeper.told(Kind.purge)) == 1
+
+
+def test_a_hold_that_ended_keeps_nothing(keeper: Keeper) -> None:
+    old(keeper)
+    hold(keeper, until_ms=keeper.homeserver.now)
+    keeper.work()
+    assert len(keeper.told(Kind.purge)) == 1
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_jumps_forwards_removes_nothing(keeper: Keeper, restarted: bool) -> None:
+    keeper.live(2)
+    keeper.login()
+    keeper.work()
+    before = keeper.months()
+    keeper.homeserver.now += 4000 * DAY
+    if restarted:
+        keeper.kill()
+    for _ in range(20):  # and records come, so that the newest is no older than the clock
+        keeper.login()
+        keeper.work()
+        keeper.pass_(3_600_000)
+    assert keeper.months()[: len(before)] == before
+    assert "clock" in keeper.keeping.alarms
+
+
+def test_after_a_day_of_steady_running_the_clock_is_believed(keeper: Keeper) -> None:
+    keeper.live(2)
+    keeper.kill()
+    keeper.homeserver.now += 400 * DAY
+    for _ in range(26):
+        keeper.work()
+        keeper.pass_(3_600_000)
+    assert keeper.keeping.alarms == {}
+    assert len(keeper.told(Kind.purge)) == 1
+
+
+def test_a_clock_that_goes_backwards_removes_nothing_and_goes_on(keeper: Keeper) -> None:
+    keeper.live(8)
+    keeper.login()
+    keeper.work()
+    before = keeper.months()
+    keeper.homeserver.now -= 300 * DAY
+    for _ in range(5):
+        keeper.login()
+        keeper.work()
+        keeper.pass_(3_600_000)
+    assert keeper.months() == before
+    keeper.check()
+
+
+def test_staff_may_have_all_removed_at_once_that_is_due(keeper: Keeper) -> None:
+    keeper.live(10)
+    keeper.homeserver.now += 2 * DAY  # a doubted clock
+    force(keeper)
+    keeper.work()
+    told = keeper.told(Kind.purge)
+    assert len(told) >= 3
+    assert [one["from"] for one in told[1:]] == [one["to"] for one in told[:-1]]
+    newest = keeper.place.reader("events").periods()[0].newest_ms
+    assert newest is not None
+    assert newest + KEEP >= keeper.homeserver.now - 60_000
+    [*_, last] = [one for one in keeper.records(LogName.acts) if one.kind is Kind.purge]
+    assert (last.names["sender"], last.values["reason"]) == (FORCED["by"], FORCED["reason"])
+    keeper.check()
+
+
+def test_what_is_so_old_that_nothing_came_since_goes_too(keeper: Keeper) -> None:
+    keeper.live(1)
+    keeper.pass_(KEEP + MONTH)
+    keeper.kill()
+    keeper.tick()
+    force(keeper)
+    keeper.work()
+    [facts] = keeper.told(Kind.purge)
+    head = keeper.place.reader("events").head()
+    assert head is not None
+    assert (facts["to"], head.base_size) == (head.size, head.size)
+    keeper.check()
+
+
+def test_wherever_the_process_dies_a_month_is_removed_and_recorded_once(
+    place: Place, tmp_path: Path, sqlite_db: TestDatabase, request: pytest.FixtureRequest
+) -> None:
+    keeper = Keeper(place, tmp_path, sqlite_db, keep_acts="36500d")
+    stride = 1 if request.config.getoption("--prove") else 3 if place.on_sqlite else 9
+    step, died, removed = 0, True, 0
+    keeper.live(6)
+    while died:
+        keeper.pass_(MONTH)
+        keeper.login()
+        before = keeper.months()
+        force(keeper)
+        died = keeper.work_and_die_at(step)
+        gone = [month for month in before if month not in keeper.months()]
+        removed += len(gone)
+        told = keeper.told(Kind.purge)
+        assert [one["months"] for one in told[len(told) - len(gone) :]] == [[month] for month in gone]
+        assert len(told) == removed
+        step += stride
+    assert step > 20
+    keeper.check()
+    keeper.close()

@@ -25,6 +25,8 @@ from synapse_groupreg.handlers.journal import RefusalJournal
 from synapse_groupreg.handlers.logins import Logins
 from synapse_groupreg.handlers.notices import Notices
 from synapse_groupreg.handlers.people import People
+from synapse_groupreg.handlers.retention.reading import Openers
+from synapse_groupreg.handlers.retention.recall import Recall
 from synapse_groupreg.handlers.snapshot import Snapshot
 from synapse_groupreg.handlers.wording import Words
 from synapse_groupreg.homeserver import compat, keys, settings
@@ -147,6 +149,7 @@ class GroupRegModule:
             about=self._about,
             setting=self._setting,
             seal=self._seal,
+            recall=self._recall(),
         )
         site = Site(
             self._api,
@@ -158,6 +161,12 @@ class GroupRegModule:
             version=metadata.version("synapse-groupreg"),
         )
         self._api.register_web_resource(PREFIX, site)
+
+    def _recall(self) -> Recall | None:
+        if self._recording is None:
+            return None
+        openers = Openers(self._recording.open_reader, self._homeserver.server_name, self._recording.keys)
+        return Recall(openers, self._database, self._homeserver, self._key.seal)
 
     def _serve_recorder(self) -> None:
         """Write down what only this process sees, and hold up what would remove events unrecorded."""

@@ -31,6 +31,7 @@ from synapse_groupreg.web.importing import Importing
 from synapse_groupreg.web.listing import Listing
 from synapse_groupreg.web.reading import Reading
 from synapse_groupreg.web.rules import render_rules
+from synapse_groupreg.web.searching import Searching
 from synapse_groupreg.web.services import Services
 
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ def test_every_handler_has_its_endpoint() -> None:
     served = {endpoint.handle.__func__ for endpoint in table()}
     written = {
         function
-        for surface in (Reading, Acting, Importing, Listing)
+        for surface in (Reading, Acting, Importing, Listing, Searching)
         for name, function in inspect.getmembers(surface, inspect.iscoroutinefunction)
         if not name.startswith("_")
     }

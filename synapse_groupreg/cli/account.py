@@ -35,8 +35,9 @@ account.add_command(import_)
 
 @account.command()
 @click.argument("user", required=False)
+@click.option("--reason", metavar="TEXT", help="Why you look; recorded with the look, unless it is your own account.")
 @server_command
-def show(cli: Cli, user: str | None) -> None:
+def show(cli: Cli, user: str | None, reason: str | None) -> None:
     """Show one account: assurance, places, measures, roles.
 
     USER is a full Matrix id, like @anna:example.org; without it, the account that is logged in.
@@ -46,7 +47,7 @@ def show(cli: Cli, user: str | None) -> None:
     if not user:
         message = "Name the account, like: groupreg account show @anna:example.org"
         raise BadInput(message)
-    answer = client.get(path("accounts", check_user_id(user)))
+    answer = client.get(path("accounts", check_user_id(user)), reason=reason)
     if cli.as_json:
         cli.out.data(answer)
     else:

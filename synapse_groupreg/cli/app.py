@@ -33,6 +33,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "acts": "journal:acts",
         "refusals": "journal:refusals",
         "notices": "journal:notices",
+        "records": "records:records",
+        "my-records": "records:my_records",
         "verify": "verify:verify",
     },
     "Act": {

@@ -30,6 +30,14 @@ def utc(ms: int | None) -> str:
         return f"{ms} ms"  # A wrong number of the server must not hide the rest of the table.
 
 
+def utc_second(ms: int | None) -> str:
+    """Write a timestamp to the second; empty when there is none."""
+    minute = utc(ms)
+    if ms is None or minute.endswith("ms"):
+        return minute
+    return f"{minute}:{ms // 1000 % 60:02}"
+
+
 def lasting(ms: int) -> str:
     """Write a short duration: `340 ms`, `12 s`, `5 min`."""
     for size, unit in ((3_600_000, "h"), (60_000, "min"), (1000, "s")):
@@ -68,6 +76,40 @@ def moment(text: str) -> int:
     """Read an option that takes a moment in the future, in milliseconds."""
     try:
         return parse_moment(text, now_ms())
+    except ValueError as error:
+        message = f"{error}."
+        raise click.BadParameter(message) from None
+
+
+def parse_past(text: str, now: int, *, end: bool) -> int:
+    """Read a moment of the past: a span is so long ago, a day its beginning, or with `end` its last millisecond.
+
+    Raises ValueError with what would be right.
+    """
+    text = text.strip()
+    if re.fullmatch(r"\d{1,4}[hdwy]", text):
+        return 2 * now - _moment(text, now)
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        last = _moment(text, now) + 999
+        return last if end else last + 1 - int(UNITS["d"] / timedelta(milliseconds=1))
+    return _moment(text, now)
+
+
+def since(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
+    """Read an option that takes the beginning of a time, in milliseconds."""
+    return _past(text, end=False)
+
+
+def until(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
+    """Read an option that takes the end of a time, in milliseconds."""
+    return _past(text, end=True)
+
+
+def _past(text: str | None, *, end: bool) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_past(text, now_ms(), end=end)
     except ValueError as error:
         message = f"{error}."
         raise click.BadParameter(message) from None

@@ -10,22 +10,24 @@ from synapse_groupreg.handlers import views
 from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.retention.records import Kind
 from synapse_groupreg.storage import outbox
-from synapse_groupreg.storage.entries import draft
+from synapse_groupreg.storage.entries import draft, given
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from synapse_groupreg.config import GroupRegConfig
+    from synapse_groupreg.policy.actions import Staff
     from synapse_groupreg.storage.database import Transaction
 
 
 def account(
     txn: Transaction,
-    looker: str,
+    looker: Staff,
     user_id: str,
     config: GroupRegConfig,
     now_ms: int,
     *,
+    reason: str | None = None,
     seal: Callable[[bytes], bytes] | None,
 ) -> views.View:
     """`views.account`, and the record of who looked, unless it is their own. Raises NotFound, and then records nothing.
@@ -33,8 +35,15 @@ def account(
     In one transaction: what can't be recorded is not shown.
     """
     found = views.account(txn, user_id, config, now_ms)
-    if seal is not None and looker != user_id:
-        outbox.append(
-            txn, [draft(Kind.look, now_ms, type=Right.read_account.value, actor=looker, target=user_id)], seal
+    if seal is not None and looker.user_id != user_id:
+        look = draft(
+            Kind.look,
+            now_ms,
+            type=Right.read_account.value,
+            actor=looker.user_id,
+            target=user_id,
+            details=given(reason=reason),
+            facts={"roles": looker.offices},
         )
+        outbox.append(txn, [look], seal)
     return found

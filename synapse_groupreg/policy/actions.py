@@ -54,12 +54,14 @@ class Right(enum.StrEnum):
     read_acts = "read acts"
     read_refusals = "read refusals"
     read_notices = "read notices"
+    search_records = "search records"
 
 
 _ALL = frozenset(StaffRole)
 _RUN = frozenset({StaffRole.operator})
 _DECIDE = frozenset({StaffRole.reviewer})
 _IDENTIFY = frozenset({StaffRole.identity_officer})
+_INSPECT = frozenset({StaffRole.inspector})
 _WATCH = frozenset({StaffRole.operator, StaffRole.reviewer, StaffRole.inspector})
 
 ROLES: dict[Right, frozenset[StaffRole]] = {
@@ -82,6 +84,7 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.read_acts: _WATCH,
     Right.read_refusals: _WATCH,
     Right.read_notices: _WATCH,
+    Right.search_records: _INSPECT,  # and everybody their own
 }
 """Which roles have a right. A server admin has every right."""
 EVERYBODY = frozenset({Right.read_policy, Right.label_room})
@@ -95,6 +98,11 @@ class Staff:
     user_id: str
     roles: frozenset[StaffRole] = frozenset()
     admin: bool = False
+
+    @property
+    def offices(self) -> list[str]:
+        """In which offices an account acts, for those who may know that but not who it is."""
+        return [*(["server admin"] if self.admin else []), *sorted(role.value for role in self.roles)]
 
     def may(self, right: Right) -> bool:
         """Whether the table gives this right to one of the roles."""

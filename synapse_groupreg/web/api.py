@@ -13,6 +13,7 @@ from synapse_groupreg.web.endpoint import Endpoint
 from synapse_groupreg.web.importing import Importing
 from synapse_groupreg.web.listing import Listing
 from synapse_groupreg.web.reading import Reading
+from synapse_groupreg.web.searching import AboutQuery, RecordsQuery, Searching
 
 if TYPE_CHECKING:
     from synapse_groupreg.web.services import Services
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 def endpoints(services: Services) -> tuple[Endpoint, ...]:
     """The table."""
     read, act, load, lists = Reading(services), Acting(services), Importing(services), Listing(services)
+    records = Searching(services)
     return (
         Endpoint(method="GET", path="policy", right=Right.read_policy, handle=read.policy, summary="The live rules"),
         Endpoint(
@@ -52,6 +54,7 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
             right=Right.read_account,
             handle=read.account,
             own="user_id",
+            query=bodies.LookQuery,
             summary="An account: assurance, quotas, measures, roles",
         ),
         Endpoint(
@@ -250,6 +253,23 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
             handle=read.notices,
             query=bodies.NoticesQuery,
             summary="Messages that explain refusals: sent, waiting, dropped",
+        ),
+        Endpoint(
+            method="GET",
+            path="records",
+            right=Right.search_records,
+            handle=records.search,
+            query=RecordsQuery,
+            summary="Search the retention store, the newest first; the search is recorded",
+        ),
+        Endpoint(
+            method="GET",
+            path="accounts/{user_id}/records",
+            right=Right.search_records,
+            handle=records.about,
+            own="user_id",
+            query=AboutQuery,
+            summary="What is kept of what an account did, and who looked",
         ),
         Endpoint(
             method="POST",

@@ -198,6 +198,13 @@ class PageQuery(Query):
     """Entries on a page."""
 
 
+class LookQuery(Query):
+    """A look at data about somebody, which is recorded."""
+
+    reason: Reason | None = None
+    """Why; kept in the record."""
+
+
 class RoomsQuery(PageQuery):
     """Which rooms."""
 

@@ -105,8 +105,15 @@ def _who(endpoint: Endpoint) -> str:
 
 
 def _query(model: type[BaseModel]) -> list[dict[str, Any]]:
-    properties = model.model_json_schema()["properties"] if model.model_fields else {}
+    shape = model.model_json_schema() if model.model_fields else {}
+    required = shape.get("required", [])
     return [
-        {"name": name, "in": "query", "description": schema.pop("description", ""), "schema": schema}
-        for name, schema in properties.items()
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "description": schema.pop("description", ""),
+            "schema": schema,
+        }
+        for name, schema in shape.get("properties", {}).items()
     ]

@@ -92,11 +92,17 @@ class Reading:
         """GET accounts/{user_id}."""
         services, user_id = self._services, call.path["user_id"]
         now_ms = services.homeserver.now_ms()
-        looker = call.staff.user_id
         found = await self._run(
-            "groupreg_account", looks.account, looker, user_id, services.config, now_ms, seal=services.seal
+            "groupreg_account",
+            looks.account,
+            call.staff,
+            user_id,
+            services.config,
+            now_ms,
+            reason=call.query.reason,
+            seal=services.seal,
         )
-        if user_id == looker and not (call.staff.admin or call.staff.roles):
+        if user_id == call.staff.user_id and not (call.staff.admin or call.staff.roles):
             del found["linked_accounts"]  # a person may have reasons to keep their accounts apart on one screen
         return found
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.handlers.actions import Actions
     from synapse_groupreg.handlers.change import Setting
+    from synapse_groupreg.handlers.retention.recall import Recall
     from synapse_groupreg.handlers.snapshot import Snapshot
     from synapse_groupreg.policy.actions import Staff
     from synapse_groupreg.storage.database import Database
@@ -37,3 +38,5 @@ class Services:
     """The setting in which an account acts, or looks."""
     seal: Callable[[bytes], bytes] | None = None
     """Encrypts what waits for the retention store; None where no records are kept."""
+    recall: Recall | None = None
+    """Searches the retention store; None where no records are kept."""

@@ -49,6 +49,8 @@ PUT    staff/{user_id}              | no    no   no   no   no   no   yes
 GET    acts                         | no    no   yes  yes  no   yes  yes
 GET    refusals                     | no    no   yes  yes  no   yes  yes
 GET    notices                      | no    no   yes  yes  no   yes  yes
+GET    records                      | no    no   no   no   no   yes  yes
+GET    accounts/{user_id}/records   | no    yes  no   no   no   yes  yes
 POST   imports                      | no    no   no   no   yes  no   yes
 PUT    imports/{import_id}/rows     | no    no   no   no   yes  no   yes
 POST   imports/{import_id}/commit   | no    no   no   no   yes  no   yes
@@ -89,7 +91,7 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
         token = {"other": "bob", "own": "alice"}.get(who, who)
         address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, import_id="none", proposal_id=1)
         before = server.stage.contents()
-        reply = server.ask(method, f"{address}?dry_run=true", BODIES.get(line), token=token)
+        reply = server.ask(method, f"{address}?dry_run=true&reason=r", BODIES.get(line), token=token)
         if cell == "yes":
             assert reply.status in (200, 404, 409) or "rows" in reply.fields, f"{who}: {reply.content!r}"
         else:

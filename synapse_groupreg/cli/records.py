@@ -1,0 +1,200 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""`groupreg records` and `my-records`: search the retention store, and see what is kept about oneself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from synapse_groupreg.cli.client import path
+from synapse_groupreg.cli.failures import BadInput
+from synapse_groupreg.cli.options import Cli, check_user_id, server_command
+from synapse_groupreg.cli.record_rows import CSV_HEADING, LOOK_COLUMNS, RECORD_COLUMNS, csv_line, look_row, record_row
+from synapse_groupreg.cli.times import since, until
+from synapse_groupreg.retention.records import Kind, LogName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from synapse_groupreg.cli.client import Answer, Client
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+PAGE = 1000
+"""Records asked for at once, at most."""
+KINDS = click.Choice([kind.value for kind in Kind])
+LOGS = click.Choice([log.value for log in LogName])
+
+
+@click.group()
+def records() -> None:
+    """Search what the server recorded. Each search is recorded too, with its reason."""
+
+
+def extent_options(command: F) -> F:
+    """Let a list of records be cut, or asked for in full."""
+    command = click.option("--all", "everything", is_flag=True, help="All records, page by page.")(command)
+    limit = click.IntRange(min=1)
+    text = "At most this many records."
+    return click.option("--limit", type=limit, default=100, show_default=True, help=text)(command)
+
+
+@records.command()
+@click.option("--account", metavar="USER", help="Only what this account did, or what was done to it.")
+@click.option("--room", metavar="ROOM", help="Only what happened in this room (id or alias).")
+@click.option("--kind", multiple=True, type=KINDS, help="Only this kind; may be repeated.")
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type of event, attempt or act.")
+@click.option("--code", multiple=True, metavar="CODE", help="Only refusals with this code, like room-full.")
+@click.option("--log", type=LOGS, help="Only what people did (events), or only acts on people and their data (acts).")
+@click.option("--from", "from_ms", callback=since, metavar="TIME", help="Not before, like 7d (ago) or 2026-11-01.")
+@click.option("--to", "to_ms", callback=until, metavar="TIME", help="Not after; a day counts to its end.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; recorded with the search.")
+@click.option("--content", is_flag=True, help="With what events say, where it is kept; shown by --json and --csv.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print a table for a spreadsheet.")
+@extent_options
+@server_command
+def search(
+    cli: Cli,
+    *,
+    account: str | None,
+    room: str | None,
+    kind: Sequence[str],
+    types: Sequence[str],
+    code: Sequence[str],
+    content: bool,
+    as_csv: bool,
+    everything: bool,
+    limit: int,
+    **query: Any,
+) -> None:
+    """Find records, newest first: who did what, where, from which address; what was refused; who looked at whom.
+
+    For inspectors and server admins. All conditions that are given have to hold. Times are UTC.
+
+    \b
+    Examples:
+      groupreg records search --account @anna:example.org --from 7d --reason "case 2026-17"
+      groupreg records search --room '#garden:example.org' --code room-full --reason "complaint 12"
+      groupreg records search --kind look --kind search --from 2026-11-01 --to 2026-11-30 --reason "monthly review"
+      groupreg records search --kind login --from 30d --all --csv --reason "case 2026-17" > logins.csv
+    """  # noqa: D301 - \b keeps click from joining the lines
+    if as_csv and cli.as_json:
+        raise BadInput("Choose one of --json and --csv.")
+    client = cli.client()
+    query |= {
+        "account": account and check_user_id(account),
+        "room_id": client.room_id(room) if room else None,
+        "kind": joined("--kind", kind),
+        "type": joined("--type", types),
+        "code": joined("--code", code),
+        "content": "true" if content else None,
+    }
+    with cli.out.counting("Records") as count:
+        pages = paged(
+            lambda size, token: client.get("records", **query, **{"from": token, "limit": size}),
+            None if everything else limit,
+            count,
+        )
+        if as_csv:
+            print_csv(cli, pages)
+            return
+        answer = together(pages)
+    if cli.as_json:
+        cli.out.data(answer)
+        return
+    cli.out.table("Records", RECORD_COLUMNS, list(map(record_row, answer["records"])), empty="None that match.")
+    say_rest(cli, answer)
+
+
+@records.command()
+@click.argument("user")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; recorded, and the account can see that you looked.")
+@extent_options
+@server_command
+def about(cli: Cli, user: str, *, reason: str, everything: bool, limit: int) -> None:
+    """Show what is kept of what an account did, and who looked at data about it, as its owner sees it.
+
+    USER is a full Matrix id, like @anna:example.org.
+    """
+    show_about(cli, cli.client(), check_user_id(user), None if everything else limit, reason=reason)
+
+
+@click.command()
+@extent_options
+@server_command
+def my_records(cli: Cli, *, everything: bool, limit: int) -> None:
+    """Show what this server keeps of what you did, and who looked at data about you. Looking here is not recorded.
+
+    \b
+    Log in as yourself first: groupreg login https://matrix.example.org @you:example.org
+    """  # noqa: D301 - \b keeps click from joining the lines
+    client = cli.client()
+    user = client.session.user_id or str(client.get("/_matrix/client/v3/account/whoami")["user_id"])
+    show_about(cli, client, user, None if everything else limit)
+
+
+def show_about(cli: Cli, client: Client, user: str, limit: int | None, *, reason: str | None = None) -> None:
+    """Print what is kept of an account."""
+    with cli.out.counting("Records") as count:
+        pages = paged(
+            lambda size, token: client.get(
+                path("accounts", user, "records"), **{"from": token, "limit": size, "reason": reason}
+            ),
+            limit,
+            count,
+        )
+        answer = together(pages)
+    if cli.as_json:
+        cli.out.data(answer)
+        return
+    cli.out.table("Who looked", LOOK_COLUMNS, list(map(look_row, answer["looks"])), empty="Nobody.")
+    cli.out.table(f"What {user} did", RECORD_COLUMNS, list(map(record_row, answer["records"])), empty="Nothing.")
+    say_rest(cli, answer)
+
+
+def paged(
+    ask: Callable[[int, str | None], Answer], limit: int | None, count: Callable[[int], None]
+) -> Iterator[Answer]:
+    """Page after page, up to so many records; `ask` gets the size of a page and where it begins."""
+    token, left = None, limit
+    while left is None or left > 0:
+        page = ask(PAGE if left is None else min(left, PAGE), token)
+        count(len(page["records"]))
+        yield page
+        token = page.get("next_token")
+        if token is None:
+            return
+        # At least one, whatever the server says: or we might ask for ever.
+        longest = max(1, *(len(rows) for rows in page.values() if isinstance(rows, list)))
+        left = None if left is None else left - longest
+
+
+def together(pages: Iterator[Answer]) -> Answer:
+    """One answer from several pages: the lists joined, and where it goes on."""
+    answer: Answer = {}
+    for page in pages:
+        joint = {name: [*answer.get(name, []), *rows] for name, rows in page.items() if isinstance(rows, list)}
+        answer = {**page, **joint}
+    return answer
+
+
+def print_csv(cli: Cli, pages: Iterator[Answer]) -> None:
+    """Print the pages as they come."""
+    cli.out.console.file.write(CSV_HEADING)
+    for page in pages:
+        cli.out.console.file.writelines(map(csv_line, page["records"]))
+
+
+def joined(option: str, words: Sequence[str]) -> str | None:
+    """Several values as the server takes them."""
+    if any("," in word for word in words):
+        raise BadInput(f"{option} takes one value; repeat it for more.")
+    return ",".join(words) or None
+
+
+def say_rest(cli: Cli, answer: Answer) -> None:
+    """Say when there is more."""
+    if "next_token" in answer:
+        cli.out.say("There are more; see them with --limit N or --all.")

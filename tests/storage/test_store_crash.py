@@ -106,7 +106,7 @@ def describe(reader: StoreReader) -> str:
 
 def test_a_writer_that_is_killed_again_and_again_neither_loses_nor_doubles(place: Place) -> None:  # noqa: F811
     chance = random.Random(5)
-    for number in range(6):
+    for number in range(4):
         with child(place, "run") as victim:
             assert victim.stdout is not None
             # It says what was acknowledged, so what must be there.

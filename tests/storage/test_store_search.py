@@ -98,7 +98,7 @@ selections = st.builds(
     limit=st.sampled_from([1, 10, 100, 10_000]),
     newest_first=st.booleans(),
 )
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 def test_a_search_finds_what_meets_all_conditions(
     found: Found, period: Period, wanted: Selection, limit: int, newest_first: bool
 ) -> None:

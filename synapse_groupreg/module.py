@@ -19,6 +19,7 @@ from synapse_groupreg.handlers import metrics, start, upkeep
 from synapse_groupreg.handlers.actions import Actions
 from synapse_groupreg.handlers.change import Setting
 from synapse_groupreg.handlers.draining import Draining
+from synapse_groupreg.handlers.exports import Store
 from synapse_groupreg.handlers.following import Following
 from synapse_groupreg.handlers.gate import Gate
 from synapse_groupreg.handlers.journal import RefusalJournal
@@ -150,6 +151,7 @@ class GroupRegModule:
             setting=self._setting,
             seal=self._seal,
             recall=self._recall(),
+            store=self._store(),
         )
         site = Site(
             self._api,
@@ -161,6 +163,18 @@ class GroupRegModule:
             version=metadata.version("synapse-groupreg"),
         )
         self._api.register_web_resource(PREFIX, site)
+
+    def _store(self) -> Store | None:
+        if self._recording is None:
+            return None
+        keys = self._recording.keys
+        return Store(
+            openers=Openers(self._recording.open_reader, self._homeserver.server_name, keys),
+            keys=keys,
+            seal=self._key.seal,
+            open_=self._key.open,
+            anchors=self._config.retention.anchors,
+        )
 
     def _recall(self) -> Recall | None:
         if self._recording is None:
@@ -216,6 +230,7 @@ class GroupRegModule:
             config=self._config,
             server_name=self._homeserver.server_name,
             own_account=self._notice_account,
+            seal=self._seal,
             new_id=lambda: secrets.token_hex(16),
         )
 

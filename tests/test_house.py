@@ -27,6 +27,7 @@ from synapse_groupreg.policy.types import Violation
 from synapse_groupreg.storage.database import migrations
 from synapse_groupreg.web.acting import Acting
 from synapse_groupreg.web.api import endpoints
+from synapse_groupreg.web.exporting import Exporting
 from synapse_groupreg.web.importing import Importing
 from synapse_groupreg.web.listing import Listing
 from synapse_groupreg.web.reading import Reading
@@ -222,7 +223,7 @@ def requests_of_the_cli() -> set[str]:
                 verb = node.func.attr
                 if verb == "act" and isinstance(node.args[0], ast.Constant):
                     found.add(f"{node.args[0].value} {where(node.args[1])}")
-                elif verb in ("get", "pages", "listing"):
+                elif verb in ("get", "pages", "listing", "download"):
                     found.add(f"GET {where(node.args[0])}")
     return found
 
@@ -244,7 +245,7 @@ def test_every_action_is_carried_out() -> None:
 def test_every_action_is_reachable_by_rest_under_its_right(action: type[Action]) -> None:
     makers = {
         function.__qualname__
-        for surface in (Acting, Importing, Listing)
+        for surface in (Acting, Importing, Listing, Exporting)
         for _, function in inspect.getmembers(surface, inspect.isfunction)
         if re.search(rf"actions\.{action.__name__}\(", inspect.getsource(function))
     }
@@ -256,7 +257,7 @@ def test_every_handler_has_its_endpoint() -> None:
     served = {endpoint.handle.__func__ for endpoint in table()}
     written = {
         function
-        for surface in (Reading, Acting, Importing, Listing, Searching)
+        for surface in (Reading, Acting, Importing, Listing, Searching, Exporting)
         for name, function in inspect.getmembers(surface, inspect.iscoroutinefunction)
         if not name.startswith("_")
     }

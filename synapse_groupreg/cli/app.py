@@ -35,6 +35,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "notices": "journal:notices",
         "records": "records:records",
         "my-records": "records:my_records",
+        "export": "export:export",
         "verify": "verify:verify",
     },
     "Act": {

@@ -10,6 +10,7 @@ import attrs
 
 from synapse_groupreg.handlers import (
     act_blacklist,
+    act_exports,
     act_identity,
     act_labels,
     act_lists,
@@ -51,6 +52,7 @@ CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     actions.Reject: act_proposals.reject,
     actions.Grant: act_staff.grant,
     actions.SetMode: act_staff.set_mode,
+    actions.Export: act_exports.export,
 }
 
 

@@ -8,7 +8,7 @@ REST, CLI and whatever comes later parse into these actions; `handlers/actions.p
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import attrs
 
@@ -54,6 +54,7 @@ class Right(enum.StrEnum):
     read_acts = "read acts"
     read_refusals = "read refusals"
     read_notices = "read notices"
+    export_records = "export records"
     search_records = "search records"
 
 
@@ -84,6 +85,7 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.read_acts: _WATCH,
     Right.read_refusals: _WATCH,
     Right.read_notices: _WATCH,
+    Right.export_records: _INSPECT,
     Right.search_records: _INSPECT,  # and everybody their own
 }
 """Which roles have a right. A server admin has every right."""
@@ -270,3 +272,32 @@ class SetMode(Action):
     name: ClassVar[str] = "mode"
     right: ClassVar[Right] = Right.set_mode
     mode: Mode
+
+
+@attrs.frozen(kw_only=True)
+class Export(Action):
+    """Take records out of a log, as bundles that anybody verifies: a room's or account's, a range, or a selection."""
+
+    name: ClassVar[str] = "export"
+    right: ClassVar[Right] = Right.export_records
+    log: Literal["events", "acts"]
+    mode: Literal["subject", "range", "filter"]
+    case: str
+    basis: str
+    """The legal basis."""
+    identities: bool = False
+    """Whether names, addresses and the like are shown of everybody; else of nobody but whom the export names."""
+    content: bool = False
+    """Whether the contents of events are shown, where they are kept."""
+    room_id: str | None = None
+    user_id: str | None = None
+    first: int | None = None
+    """Of a range, the first index."""
+    end: int | None = None
+    """And the one after the last."""
+    from_ms: int | None = None
+    """Times are inclusive. A subject is shown in whole periods, a range between the first and last record of them."""
+    to_ms: int | None = None
+    kinds: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()

@@ -204,5 +204,5 @@ def unpack(plain: bytes, names: Sequence[str]) -> Details:
         salts = {field: unb64(one) for field, (one, _) in kept["v"].items()}
         return Details(salts, {field: value for field, (_, value) in kept["v"].items() if value is not None}, kept["d"])
     seed = plain[1 : 1 + SEED_BYTES]
-    values = {_FIELD_OF[letter]: value for letter, value in json.loads(plain[1 + SEED_BYTES :]).items()}
+    values = {_FIELD_OF[letter]: value for letter, value in json.loads(plain[1 + SEED_BYTES :].decode()).items()}
     return Details(_Seeded(seed, (*names, *values)), values, {})

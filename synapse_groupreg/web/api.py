@@ -10,10 +10,12 @@ from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.web import bodies
 from synapse_groupreg.web.acting import Acting
 from synapse_groupreg.web.endpoint import Endpoint
+from synapse_groupreg.web.exporting import ExportBody, Exporting, PartQuery
 from synapse_groupreg.web.importing import Importing
 from synapse_groupreg.web.listing import Listing
 from synapse_groupreg.web.reading import Reading
 from synapse_groupreg.web.searching import AboutQuery, RecordsQuery, Searching
+from synapse_groupreg.web.streaming import NDJSON
 
 if TYPE_CHECKING:
     from synapse_groupreg.web.services import Services
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 def endpoints(services: Services) -> tuple[Endpoint, ...]:
     """The table."""
     read, act, load, lists = Reading(services), Acting(services), Importing(services), Listing(services)
-    records = Searching(services)
+    records, export = Searching(services), Exporting(services)
     return (
         Endpoint(method="GET", path="policy", right=Right.read_policy, handle=read.policy, summary="The live rules"),
         Endpoint(
@@ -270,6 +272,24 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
             own="user_id",
             query=AboutQuery,
             summary="What is kept of what an account did, and who looked",
+        ),
+        Endpoint(
+            method="POST",
+            path="exports",
+            right=Right.export_records,
+            handle=export.ask,
+            query=bodies.ActQuery,
+            body=ExportBody,
+            summary="Ask for records as bundles that anybody verifies; answers once that is recorded",
+        ),
+        Endpoint(
+            method="GET",
+            path="exports/{export_id}",
+            right=Right.export_records,
+            handle=export.download,
+            query=PartQuery,
+            media=NDJSON,
+            summary="Download a bundle; the download is recorded",
         ),
         Endpoint(
             method="POST",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+    from synapse_groupreg.handlers.exports import Download
     from synapse_groupreg.policy.actions import Right, Staff
 
 Answer = dict[str, Any]
@@ -50,11 +51,13 @@ class Endpoint:
     """Below `/_synapse/client/groupreg/v1`; `{name}` is one segment."""
     right: Right
     summary: str
-    handle: Callable[[Call], Awaitable[Answer]]
+    handle: Callable[[Call], Awaitable[Answer | Download]]
     query: type[Query] = Query
     body: type[Body] | None = None
     own: str | None = None
     """The path parameter that, when it is the requester's own account, makes the right unnecessary."""
+    media: str = "application/json"
+    """What it answers with."""
 
     def match(self, path: str) -> dict[str, str] | None:
         """The parameters of a raw path, or None."""

@@ -86,7 +86,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
             *_query(endpoint.query),
         ],
         "responses": {
-            "200": {"description": "Done", "content": {"application/json": {"schema": {"type": "object"}}}},
+            "200": {"description": "Done", "content": {endpoint.media: {"schema": _schema(endpoint.media)}}},
             **{status: {"description": text, **error} for status, text in _ERRORS.items()},
         },
     }
@@ -94,6 +94,11 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         schema = {"$ref": _REF.format(model=endpoint.body.__name__)}
         operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _schema(media: str) -> dict[str, Any]:
+    # A bundle is one JSON object a line, as docs/bundle.md has it.
+    return {"type": "object"} if media == "application/json" else {"type": "string"}
 
 
 def _who(endpoint: Endpoint) -> str:

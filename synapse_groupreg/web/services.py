@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.handlers.actions import Actions
     from synapse_groupreg.handlers.change import Setting
+    from synapse_groupreg.handlers.exports import Store
     from synapse_groupreg.handlers.retention.recall import Recall
     from synapse_groupreg.handlers.snapshot import Snapshot
     from synapse_groupreg.policy.actions import Staff
@@ -40,3 +41,5 @@ class Services:
     """Encrypts what waits for the retention store; None where no records are kept."""
     recall: Recall | None = None
     """Searches the retention store; None where no records are kept."""
+    store: Store | None = None
+    """What exports need of the retention store; None where no records are kept."""

@@ -14,8 +14,9 @@ from synapse.module_api.errors import SynapseError
 from typing_extensions import override
 
 from synapse_groupreg import errors, texts
+from synapse_groupreg.handlers.exports import Download
 from synapse_groupreg.policy.actions import Staff
-from synapse_groupreg.web import openapi, rules
+from synapse_groupreg.web import openapi, rules, streaming
 from synapse_groupreg.web.endpoint import Call, find
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Site(DirectServeJsonResource):
             lambda: self._answer(request, path.removeprefix("/v1/") if path.startswith("/v1/") else "")
         )
 
-    async def _answer(self, request: SynapseRequest, path: str) -> Response:
+    async def _answer(self, request: SynapseRequest, path: str) -> Response | None:
         found = find(self._endpoints, path)
         if not found:
             raise SynapseError(404, "There is nothing at this address; see /v1/openapi.json.", "M_UNRECOGNIZED")
@@ -98,7 +99,11 @@ class Site(DirectServeJsonResource):
             query=endpoint.parse_query(_query(request)),
             body=endpoint.parse_body(_json(request)) if endpoint.body is not None else None,
         )
-        return 200, await endpoint.handle(call)
+        answer = await endpoint.handle(call)
+        if isinstance(answer, Download):
+            await streaming.send(request, answer, self._services.homeserver)
+            return None
+        return 200, answer
 
     async def _staff(self, request: SynapseRequest) -> Staff:
         requester = await self._api.get_user_by_req(request)
@@ -107,7 +112,7 @@ class Site(DirectServeJsonResource):
         admin = "urn:synapse:admin:*" in requester.scope or await self._services.homeserver.is_admin(user_id)
         return Staff(user_id=user_id, roles=self._services.snapshot.staff.get(user_id, frozenset()), admin=admin)
 
-    async def _guarded(self, answering: Callable[[], Awaitable[Response]]) -> Response:
+    async def _guarded(self, answering: Callable[[], Awaitable[Response | None]]) -> Response | None:
         try:
             return await answering()
         except SynapseError:

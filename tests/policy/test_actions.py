@@ -31,6 +31,7 @@ MATRIX = {
     Right.read_acts: "no      yes      yes      no       yes       yes",
     Right.read_refusals: "no      yes      yes      no       yes       yes",
     Right.read_notices: "no      yes      yes      no       yes       yes",
+    Right.export_records: "no      no       no       no       yes       yes",
     Right.search_records: "no      no       no       no       yes       yes",
 }
 WHO = {

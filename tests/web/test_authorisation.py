@@ -51,6 +51,8 @@ GET    refusals                     | no    no   yes  yes  no   yes  yes
 GET    notices                      | no    no   yes  yes  no   yes  yes
 GET    records                      | no    no   no   no   no   yes  yes
 GET    accounts/{user_id}/records   | no    yes  no   no   no   yes  yes
+POST   exports                      | no    no   no   no   no   yes  yes
+GET    exports/{export_id}          | no    no   no   no   no   yes  yes
 POST   imports                      | no    no   no   no   yes  no   yes
 PUT    imports/{import_id}/rows     | no    no   no   no   yes  no   yes
 POST   imports/{import_id}/commit   | no    no   no   no   yes  no   yes
@@ -69,6 +71,7 @@ BODIES: dict[tuple[str, ...], object] = {
     ("POST", "blacklist"): {"entity": BOB, "reason": "r", "basis": "b"},
     ("POST", "blacklist/import"): {"rules": [{"entity": BOB}], "basis": "b"},
     ("PUT", "staff/{user_id}"): {"roles": []},
+    ("POST", "exports"): {"mode": "range", "case": "c", "basis": "b"},
 }
 
 
@@ -89,7 +92,7 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
     method, path = line
     for who, cell in CELLS[line].items():
         token = {"other": "bob", "own": "alice"}.get(who, who)
-        address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, import_id="none", proposal_id=1)
+        address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, import_id="none", proposal_id=1, export_id="none")
         before = server.stage.contents()
         reply = server.ask(method, f"{address}?dry_run=true&reason=r", BODIES.get(line), token=token)
         if cell == "yes":
@@ -103,7 +106,7 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
 @pytest.mark.parametrize("line", CELLS, ids=" ".join)
 def test_nobody_comes_in_without_a_good_token(server: Server, line: tuple[str, str]) -> None:
     method, path = line
-    address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, import_id="none", proposal_id=1)
+    address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, import_id="none", proposal_id=1, export_id="none")
     before = server.stage.contents()
     missing, unknown = server.ask(method, address, token=None), server.ask(method, address, token="stolen")
     assert (missing.status, missing.json["errcode"]) == (401, "M_MISSING_TOKEN")

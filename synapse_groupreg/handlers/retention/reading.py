@@ -142,10 +142,11 @@ class Opener:
         if len(known) < len(refs):
             self._is_there(period)
         names = {ref: _name(keys, one) for ref, one in known.items()}
-        opened = [_open(keys, period, row, known, names) for row in rows]
+        tokens = {ref: b64(one.token) for ref, one in known.items()}
+        opened = [_open(keys, period, row, tokens, names) for row in rows]
         # A name that was erased after its row was read: the row says now what the field's digest was.
         return [
-            _open(keys, period, self._again(period, one.row), known, names) if _overtaken(one) else one
+            _open(keys, period, self._again(period, one.row), tokens, names) if _overtaken(one) else one
             for one in opened
         ]
 
@@ -217,14 +218,14 @@ def _name(keys: PeriodKeys, name: NameRow) -> str | None:
 
 
 def _open(
-    keys: PeriodKeys, period: Period, row: Row, known: Mapping[int, NameRow], names: Mapping[int, str | None]
+    keys: PeriodKeys, period: Period, row: Row, tokens: Mapping[int, str], names: Mapping[int, str | None]
 ) -> OpenRecord:
     refs = {field: ref for field, ref in zip(NAMES, (row.room, row.actor, row.target), strict=True) if ref is not None}
     details = unpack(keys.open(Purpose.details, row.idx, row.sealed), list(refs))
     return OpenRecord(
         period=period,
         row=row,
-        tokens={field: b64(known[ref].token) for field, ref in refs.items()},
+        tokens={field: tokens[ref] for field, ref in refs.items()},
         # What was erased of this record only is erased, though others still name it.
         names={field: names[ref] if field in details.salts else None for field, ref in refs.items()},
         details=details,

@@ -1,0 +1,195 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Derives one period's records again: each hash from its fields, each chain, each name, and the tally at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+from typing_extensions import override
+
+from synapse_groupreg.retention import tree
+from synapse_groupreg.retention.records import Kind, b64, unb64
+from synapse_groupreg.retention.sealing import Purpose, SealError
+from synapse_groupreg.retention.tally import tally_root
+from synapse_groupreg.storage.store import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from synapse_groupreg.handlers.retention.reading import Opener, OpenRecord
+    from synapse_groupreg.storage.store import PeriodInfo, Row
+
+MOST = 100
+"""Faults that are listed."""
+BACKUP = "put the period back from a backup in which `groupreg fsck` finds nothing"
+SERVER = "tell who develops synapse_groupreg: the store is as it was written, and was written wrongly"
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """Something that is not what it should be."""
+
+    where: str
+    text: str
+    help: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.where} {self.text}; {self.help}."
+
+
+class Faults:
+    """All that were found in a log."""
+
+    def __init__(self, log: str) -> None:
+        self._log = log
+        self.found: list[Fault] = []
+        self.more = False
+
+    def add(self, where: str, text: str, help_: str) -> None:
+        """Note one, unless there are too many."""
+        if len(self.found) == MOST:
+            self.more = True
+        else:
+            self.found.append(Fault(where=f"{self._log}: {where}", text=text, help=help_))
+
+
+class PeriodCheck:
+    """Takes a period's rows in order of index."""
+
+    def __init__(self, opener: Opener, info: PeriodInfo, faults: Faults, positions: dict[str, int]) -> None:
+        """`positions`: the last one of each source, which goes on in the next period."""
+        self._opener = opener
+        self._info = info
+        self._faults = faults
+        self._positions = positions
+        self._next = info.first
+        self._last: dict[tuple[str, int], int] = {}
+        """The newest record of each room and, as actor, each account."""
+        self._tallies: dict[str, tuple[str, int, int]] = {}
+        self._refs: dict[int, str] = {}
+        """Names that were looked at, and their tokens."""
+        self._tokens: set[str] = set()
+        self._close: OpenRecord | None = None
+        self.vkeys: set[str] = set()
+        """Keys that records name."""
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Check these rows. Raises Removed, StoreUnavailable."""
+        self._names(rows)
+        for row, record in zip(rows, self._opened(rows), strict=True):
+            self._order(row)
+            if record is not None and self._is_right(record):
+                self._own(record)
+
+    def finish(self) -> None:
+        """What can be said only of the whole."""
+        info = self._info
+        if self._next != info.end:
+            self._missing(info.end)
+        at_end = self._close is not None and self._close.row.idx == info.end - 1
+        if info.closed and not at_end:
+            self._faults.add(info.period.month, "is closed, and its last record does not close it", BACKUP)
+        after = Selection(since=info.end)
+        beyond = info.closed and self._opener.reader.select(info.period, after, 1, newest_first=False)
+        if beyond:
+            self._faults.add(info.period.month, f"has a record {beyond[0].idx} after its end", BACKUP)
+
+    def _fault(self, row: Row, text: str, help_: str = BACKUP) -> None:
+        self._faults.add(f"record {row.idx} ({self._info.period.month})", text, help_)
+
+    def _missing(self, until: int) -> None:
+        what = f"record {self._next} is" if until == self._next + 1 else f"records {self._next} to {until - 1} are"
+        self._faults.add(self._info.period.month, f"is not whole: {what} missing", BACKUP)
+
+    # Opening.
+
+    def _opened(self, rows: Sequence[Row]) -> Sequence[OpenRecord | None]:
+        """The rows, opened together; one by one if that fails, to find which can't be."""
+        try:
+            return self._opener.open(self._info.period, rows)
+        except (SealError, ValueError, KeyError, IndexError):
+            return [self._opened_alone(row) for row in rows]
+
+    def _opened_alone(self, row: Row) -> OpenRecord | None:
+        try:
+            return self._opener.open(self._info.period, [row])[0]
+        except (SealError, ValueError, KeyError, IndexError) as error:
+            said = str(error) if isinstance(error, SealError) else "it is not what is written"
+            self._fault(row, f"can't be opened: {said}", f"{BACKUP}, or the right key file beside it")
+            return None
+
+    def _names(self, rows: Sequence[Row]) -> None:
+        """Names that these rows are the first to mention: each is found by what it is called, and has a token."""
+        period, keys = self._info.period, self._opener.keys(self._info.period)
+        refs = {ref for row in rows for ref in (row.room, row.actor, row.target) if ref is not None} - self._refs.keys()
+        for name in self._opener.reader.names(period, sorted(refs)):
+            token = b64(bytes(name.token))
+            self._refs[name.ref] = token
+            if token in self._tokens:
+                self._faults.add(f"name {name.ref} ({period.month})", "has the token of another name", BACKUP)
+            self._tokens.add(token)
+            try:
+                right = name.sealed is None or name.lookup == keys.lookup(
+                    name.kind, keys.open(Purpose.names, name.ref, name.sealed).decode()
+                )
+            except (SealError, ValueError):
+                right = False
+            if not right:
+                text = "can't be opened, or is not found by what it is called: a search would miss its records"
+                self._faults.add(f"name {name.ref} ({period.month})", text, BACKUP)
+
+    # Checking.
+
+    def _order(self, row: Row) -> None:
+        if row.idx != self._next:
+            self._missing(row.idx)
+        self._next = row.idx + 1
+        before = self._positions.get(row.source)
+        if before is not None and row.position <= before:
+            text = f"is at position {row.position} of {row.source}, after one at {before}: it was taken twice, or moved"
+            self._fault(row, text, SERVER)
+        self._positions[row.source] = row.position
+        for kind, ref, said in (("room", row.room, row.room_prev), ("actor", row.actor, row.actor_prev)):
+            if ref is not None:
+                last = self._last.get((kind, ref))
+                if said != last:
+                    text = f"names record {said} as the one before of the same {kind}, and that is record {last}"
+                    self._fault(row, text)
+                self._last[kind, ref] = row.idx
+                self._count(kind, ref, row.idx)
+
+    def _count(self, kind: str, ref: int, idx: int) -> None:
+        token = self._refs.get(ref)
+        if token is not None:
+            _, count, _ = self._tallies.get(token, ("", 0, 0))
+            self._tallies[token] = ("room" if kind == "room" else "account", count + 1, idx)
+
+    def _is_right(self, record: OpenRecord) -> bool:
+        try:
+            right = tree.leaf_hash(record.header().text().encode()) == record.row.leaf
+        except (KeyError, ValueError, IndexError):
+            right = False
+        if not right:
+            self._fault(record.row, "is not what its hash was made of: it was changed in the store")
+        return right
+
+    def _own(self, record: OpenRecord) -> None:
+        """What the log records of itself."""
+        if self._close is not None:
+            self._fault(record.row, "comes after the one that closes the period")
+        if record.kind is Kind.key:
+            self.vkeys.add(str((record.facts or {}).get("vkey")))
+        if record.kind is Kind.close:
+            self._close = record
+            self._closing(record)
+
+    def _closing(self, record: OpenRecord) -> None:
+        tokens, root = tally_root(sorted((unb64(token), *tally) for token, tally in self._tallies.items()))
+        first = self._info.first
+        derived = {"first": first, "count": record.row.idx - first, "tokens": tokens, "tally": b64(root)}
+        if record.facts != derived:
+            text = "does not count the records of its period as they are: some were added, removed or given to others"
+            self._fault(record.row, text)

@@ -37,8 +37,9 @@ _SETTINGS = (
     "SET synchronous_commit = on; SET bytea_output = hex; SET default_transaction_isolation = 'read committed'; "
     # An owner that hangs within a transaction doesn't keep the next one out for ever.
     "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'; SET jit = off; "
-    # A page of a search is read in the order of its index; a bitmap would collect all there is, to sort it.
-    "SET enable_bitmapscan = off; "
+    # A page of a search is read in the order of its index. A planner that knows nothing of a new partition would
+    # rather read all of it, or collect all that an index names, and sort.
+    "SET enable_bitmapscan = off; SET enable_seqscan = off; SET max_parallel_workers_per_gather = 0; "
     "SET client_min_messages = warning"
 )
 _BYTES = new_type(
@@ -104,7 +105,9 @@ class Link:
             connection = cursor.connection
             self._streams += 1
             name = f"stream_{self._streams}"
-            cursor.execute(f"DECLARE {name} CURSOR WITH HOLD FOR {sql}", values)
+            # What is streamed is all of a table, which is best read as it lies. A failure undoes the settings too.
+            declared = f"DECLARE {name} CURSOR WITH HOLD FOR {sql}"
+            cursor.execute(f"SET enable_seqscan = on; {declared}; SET enable_seqscan = off", values)
             try:
                 while True:
                     cursor.execute(f"FETCH {_AT_ONCE} FROM {name}")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import resource
 import sqlite3
 import subprocess
@@ -21,11 +22,12 @@ from synapse_groupreg.rig.cluster import Cluster
 from synapse_groupreg.rig.process import Process
 from synapse_groupreg.storage import store_sqlite_files
 from synapse_groupreg.storage.store import Selection, StoreUnavailable
+from synapse_groupreg.storage.store_select import Window, statement
 from synapse_groupreg.storage.store_sqlite_files import sqlite_warning
 from synapse_groupreg.storage.stores import open_reader, open_store
 from tests.storage.store_places import Place, settings, store_database  # noqa: F401 - fixtures
 from tests.storage.store_places import place as any_place  # noqa: F401 - a fixture
-from tests.storage.store_samples import DECEMBER, NOVEMBER, Log, row
+from tests.storage.store_samples import DECEMBER, NOON, NOVEMBER, Log, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,6 +232,26 @@ def test_bytes_are_taken_in_a_process_where_synapse_forbids_them(any_place: Plac
         assert log.store.select(NOVEMBER, Selection(types=["m.room.message"]), 400, newest_first=False)
     finally:
         extensions.register_adapter(bytes, taken)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["never analysed", "analysed"])
+def test_a_page_is_read_in_the_order_of_an_index(any_place: Place, known: bool) -> None:  # noqa: F811
+    if any_place.on_sqlite:
+        pytest.skip("it has no statistics")
+    store: Any = any_place.store()
+    log = Log(store)
+    log.begin()
+    log.fill(3000)
+    for wanted in (Selection(room=1), Selection(account=11), Selection(actor=12, from_ms=NOON), Selection(kinds=[3])):
+        sql, values = statement(wanted, [Window(100, 2000)], 10, newest_first=True, leading=store.leading)
+        with store._link.cursor() as cursor:
+            if known:
+                cursor.execute("ANALYZE")
+            cursor.execute("EXPLAIN " + store._worded(NOVEMBER, sql), values)
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+        assert re.findall(r"Seq Scan|Bitmap", plan) == []
+        # Only the pages of several indexes are sorted together.
+        assert plan.count("Sort  (") == (1 if wanted.account else 0)
 
 
 def test_a_server_that_is_not_there_is_told_in_one_sentence() -> None:

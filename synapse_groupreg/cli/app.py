@@ -45,6 +45,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "blacklist": "blacklist:blacklist",
         "proposal": "proposal:proposal",
         "staff": "staff:staff",
+        "retention": "retention:retention",
     },
 }
 """Heading -> command -> `file:attribute` below this package."""

@@ -16,10 +16,11 @@ from synapse_groupreg.handlers import (
     act_lists,
     act_proposals,
     act_quotas,
+    act_records,
     act_staff,
 )
 from synapse_groupreg.handlers.rights import require
-from synapse_groupreg.policy import actions
+from synapse_groupreg.policy import actions, record_actions
 from synapse_groupreg.storage import acts, changes
 
 if TYPE_CHECKING:
@@ -52,6 +53,12 @@ CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     actions.Reject: act_proposals.reject,
     actions.Grant: act_staff.grant,
     actions.SetMode: act_staff.set_mode,
+    record_actions.HoldRecords: act_records.hold,
+    record_actions.ExtendHold: act_records.extend,
+    record_actions.LiftHold: act_records.lift,
+    record_actions.PurgeDue: act_records.purge,
+    record_actions.RotateKeys: act_records.rotate,
+    record_actions.BeginShard: act_records.begin_shard,
     actions.Export: act_exports.export,
 }
 

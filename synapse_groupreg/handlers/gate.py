@@ -8,7 +8,8 @@ without SQL. Only where a rule objects is there a closer look, and only a refusa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import functools
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import attrs
 
@@ -33,7 +34,7 @@ from synapse_groupreg.storage import rooms, state
 from synapse_groupreg.storage.refusals import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers import Homeserver
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from synapse_groupreg.handlers.snapshot import Snapshot
     from synapse_groupreg.storage.database import Database, Transaction
 
+P = ParamSpec("P")
+Judging: TypeAlias = "Callable[Concatenate[Gate, str, P], Coroutine[Any, Any, Answer]]"
 A = TypeVar("A", Send, Join, Invite, Found, Manage)
 
 
@@ -53,9 +56,27 @@ class Answer:
     attempt: str = ""
     """The name of what was tried, for the wording."""
     not_welcome: bool = False
+    unavailable: bool = False
+    """Nothing can be recorded, and the configuration says that nothing happens then."""
 
 
 GO_ON = Answer()
+UNAVAILABLE = Answer(unavailable=True)
+UNRECORDED_MS = 10_000
+"""How long the recorder may have a problem until `on_error.retention: refuse` refuses: a restart takes less."""
+
+
+def recorded(judging: Judging[P]) -> Judging[P]:
+    """For what `on_error.retention` is about: the answer while nothing can be recorded.
+
+    What accounts of other servers did has happened there already; it is recorded later.
+    """
+
+    @functools.wraps(judging)
+    async def judged(gate: Gate, user_id: str, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        return UNAVAILABLE if gate.stands_still(user_id) else await judging(gate, user_id, *args, **kwargs)
+
+    return judged
 
 
 class Gate:
@@ -78,6 +99,7 @@ class Gate:
         self._people = people
         self._journal = journal
 
+    @recorded
     async def send(
         self, user_id: str, room_id: str, *, retracts_own: Callable[[], Awaitable[bool]] | None = None
     ) -> Answer:
@@ -88,6 +110,7 @@ class Gate:
         own = retracts_own is not None and await retracts_own()
         return await self._conclude(await self._closer(attrs.evolve(attempt, retracts_own=own)))
 
+    @recorded
     async def open_up(self, user_id: str, room_id: str) -> Answer:
         """Judge an act that lets others find or enter a room: alias, directory, join rule."""
         answer = await self.manage(user_id, room_id)
@@ -98,6 +121,7 @@ class Gate:
             attempt, await self._database.run("groupreg_open", places.open_up, self._taker(), room_id)
         )
 
+    @recorded
     async def entomb(self, user_id: str, room_id: str) -> Answer:
         """Judge a tombstone written by hand: whoever could overwrite that of an upgrade would keep both rooms."""
         now_ms = self._homeserver.now_ms()
@@ -105,6 +129,7 @@ class Gate:
         room = attrs.evolve(self._room(room_id), replaced=replaced)
         return await self._weigh(Send(actor=self._people.account(user_id), room=room))
 
+    @recorded
     async def join(self, user_id: str, room_id: str, *, invited: bool) -> Answer:
         """Judge a join and take its places."""
         attempt = Join(actor=self._people.account(user_id), room=self._room(room_id))
@@ -118,10 +143,12 @@ class Gate:
         outcome = await self._database.run("groupreg_join", places.join, self._taker(), attempt, invited=invited)
         return await self._settle(attempt, outcome)
 
+    @recorded
     async def knock(self, user_id: str, room_id: str) -> Answer:
         """Judge the wish to join; it takes no place."""
         return await self._weigh(Join(actor=self._people.account(user_id), room=self._room(room_id)))
 
+    @recorded
     async def invite(self, user_id: str, room_id: str, invitee: str | None) -> Answer:
         """Judge an invite; the invitee is None where only an e-mail address or telephone number is known."""
         actor = self._people.account(user_id)
@@ -133,6 +160,7 @@ class Gate:
         outcome = await self._database.run("groupreg_invite", places.invite, self._taker(), room_id, guest.user_id)
         return await self._settle(attempt, outcome)
 
+    @recorded
     async def found(
         self, user_id: str, *, kind: RoomKind, invitees: Sequence[str], invites: int, holder: str
     ) -> Answer:
@@ -149,6 +177,7 @@ class Gate:
         )
         return await self._settle(attempt, outcome)
 
+    @recorded
     async def upgrade(self, user_id: str, old_room: str, *, further_creators: bool) -> Answer:
         """Judge the upgrade of a room."""
         actor = await self._people.closer(self._people.account(user_id))
@@ -156,6 +185,7 @@ class Gate:
         outcome = await self._database.run("groupreg_upgrade", places.upgrade, self._taker(), attempt, old_room)
         return await self._settle(attempt, outcome)
 
+    @recorded
     async def manage(self, user_id: str, room_id: str | None) -> Answer:
         """Judge a kick, ban, alias, upload, profile change or the like."""
         room = self._room(room_id) if room_id is not None else None
@@ -174,6 +204,13 @@ class Gate:
     def enforces(self, code: str) -> bool:
         """Whether what this code stands for is refused now, and not only counted."""
         return self._snapshot.mode == "enforce" and code not in self._config.dry_run
+
+    def stands_still(self, user_id: str) -> bool:
+        """Whether an account of this server may do nothing now, because nothing can be recorded; from memory."""
+        since_ms = self._snapshot.unrecorded_since_ms
+        if since_ms is None or self._config.on_error.retention == "allow" or self._snapshot.mode == "dry":
+            return False
+        return self._homeserver.now_ms() - since_ms > UNRECORDED_MS and self._homeserver.is_mine(user_id)
 
     def _room(self, room_id: str) -> Room:
         return self._snapshot.room(room_id, self._homeserver.now_ms())

@@ -90,6 +90,8 @@ class Snapshot:
         self.mode: Mode = configured_mode
         self.version: int | None = None
         self.refreshed_ms = 0
+        self.unrecorded_since_ms: int | None = None
+        """Since when nothing is recorded; None while all is."""
         self.assurance = AssuranceIndex()
         self.staff: dict[str, frozenset[StaffRole]] = {}
         self._accounts: dict[str, tuple[Measure, ...]] = {}
@@ -136,6 +138,7 @@ class Snapshot:
             self._globs = facts.globs
             self._by_glob = _by_glob(facts.globs)
         self.staff = facts.staff
+        self.unrecorded_since_ms = facts.unrecorded_since_ms
         self.mode = _mode(facts.mode, self._configured_mode)
         self.version = facts.version
 

@@ -67,6 +67,8 @@ class Replies:
             return Codes.FORBIDDEN, _body(await self._words.refusal(answer.violation, user_id, answer.attempt))
         if answer.not_welcome:
             return Codes.FORBIDDEN, {"errcode": Codes.FORBIDDEN, "error": _NOT_INVITED}
+        if answer.unavailable:
+            return await self.refuse("unavailable", user_id)
         assert answer == GO_ON
         return NOT_SPAM
 

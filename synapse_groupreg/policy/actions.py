@@ -54,6 +54,7 @@ class Right(enum.StrEnum):
     read_acts = "read acts"
     read_refusals = "read refusals"
     read_notices = "read notices"
+    keep_records = "keep records"
     export_records = "export records"
     search_records = "search records"
 
@@ -85,6 +86,7 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.read_acts: _WATCH,
     Right.read_refusals: _WATCH,
     Right.read_notices: _WATCH,
+    Right.keep_records: _RUN,
     Right.export_records: _INSPECT,
     Right.search_records: _INSPECT,  # and everybody their own
 }

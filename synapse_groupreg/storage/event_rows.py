@@ -31,6 +31,11 @@ def entries(source: str, rows: Iterable[Any], *, content: Content = "hash") -> l
     return [_entry(source, row, content) for row in rows]
 
 
+def received_ms(row: Any) -> int:
+    """When this server received the event of a row; when it was sent, if that is not known."""
+    return int(row[6] or row[7] or 0)
+
+
 def _entry(source: str, row: Any, keep: Content) -> Entry:
     ordering, event_id, room, type_, sender, state_key, received_ms, sent_ms, outlier, rejection, said, noted = row
     event = _parse(said)

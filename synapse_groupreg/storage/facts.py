@@ -10,7 +10,7 @@ import attrs
 
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import GLOBS, Measure, SubjectKind
-from synapse_groupreg.storage import changes, identity, measures, meta, rooms, staff
+from synapse_groupreg.storage import changes, identity, measures, meta, reported, rooms, staff
 from synapse_groupreg.storage.database import select_in
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Facts:
     """The measures on servers and on globs of accounts and rooms: always all of them."""
     rooms: dict[str, rooms.RoomRow]
     staff: dict[str, frozenset[StaffRole]]
+    unrecorded_since_ms: int | None = None
+    """Since when the recorder has a problem."""
 
 
 def since(txn: Transaction, version: int | None, now_ms: int) -> Facts | None:
@@ -59,6 +61,7 @@ def since(txn: Transaction, version: int | None, now_ms: int) -> Facts | None:
         globs=tuple(measures.of_kinds(txn, GLOBS, now_ms)),
         rooms={row.room_id: row for row in rooms.exceptional(txn, changed_rooms)},
         staff=staff.everybody(txn),
+        unrecorded_since_ms=(reported.problem(txn) or {}).get("since_ms"),
     )
 
 

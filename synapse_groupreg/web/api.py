@@ -12,6 +12,7 @@ from synapse_groupreg.web.acting import Acting
 from synapse_groupreg.web.endpoint import Endpoint
 from synapse_groupreg.web.exporting import ExportBody, Exporting, PartQuery
 from synapse_groupreg.web.importing import Importing
+from synapse_groupreg.web.keeping import keeping_endpoints
 from synapse_groupreg.web.listing import Listing
 from synapse_groupreg.web.reading import Reading
 from synapse_groupreg.web.searching import AboutQuery, RecordsQuery, Searching
@@ -322,4 +323,5 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
             handle=load.discard,
             summary="Give an import up",
         ),
+        *keeping_endpoints(services),
     )

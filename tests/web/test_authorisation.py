@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_groupreg.policy.types import RoomKind
-from tests.handlers.stage import ADMIN, ALICE, BOB, Stage
+from tests.handlers.stage import ADMIN, ALICE, BOB, NOW, Stage
 from tests.storage import seed
 from tests.web.server import TOKENS, Server
 
@@ -57,6 +57,14 @@ POST   imports                      | no    no   no   no   yes  no   yes
 PUT    imports/{import_id}/rows     | no    no   no   no   yes  no   yes
 POST   imports/{import_id}/commit   | no    no   no   no   yes  no   yes
 DELETE imports/{import_id}          | no    no   no   no   yes  no   yes
+GET    retention/holds              | no    no   yes  no   no   no   yes
+POST   retention/holds              | no    no   yes  no   no   no   yes
+PUT    retention/holds/{hold_id}    | no    no   yes  no   no   no   yes
+DELETE retention/holds/{hold_id}    | no    no   yes  no   no   no   yes
+GET    retention/periods            | no    no   yes  no   no   no   yes
+POST   retention/purge              | no    no   yes  no   no   no   yes
+POST   retention/keys               | no    no   yes  no   no   no   yes
+POST   retention/epoch              | no    no   yes  no   no   no   yes
 """
 CELLS = {
     tuple(left.split()): dict(zip(WHO, right.split(), strict=True))
@@ -71,6 +79,11 @@ BODIES: dict[tuple[str, ...], object] = {
     ("POST", "blacklist"): {"entity": BOB, "reason": "r", "basis": "b"},
     ("POST", "blacklist/import"): {"rules": [{"entity": BOB}], "basis": "b"},
     ("PUT", "staff/{user_id}"): {"roles": []},
+    ("POST", "retention/holds"): {"from_ms": 1, "to_ms": 2, "until_ms": NOW + 1, "reason": "r", "basis": "b"},
+    ("PUT", "retention/holds/{hold_id}"): {"until_ms": NOW + 1},
+    ("POST", "retention/purge"): {"reason": "r"},
+    ("POST", "retention/keys"): {"reason": "r"},
+    ("POST", "retention/epoch"): {"log": "events", "reason": "r"},
     ("POST", "exports"): {"mode": "range", "case": "c", "basis": "b"},
 }
 
@@ -92,7 +105,7 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
     method, path = line
     for who, cell in CELLS[line].items():
         token = {"other": "bob", "own": "alice"}.get(who, who)
-        address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, import_id="none", proposal_id=1, export_id="none")
+        address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, hold_id=1, import_id="none", proposal_id=1, export_id="none")
         before = server.stage.contents()
         reply = server.ask(method, f"{address}?dry_run=true&reason=r", BODIES.get(line), token=token)
         if cell == "yes":
@@ -106,7 +119,7 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
 @pytest.mark.parametrize("line", CELLS, ids=" ".join)
 def test_nobody_comes_in_without_a_good_token(server: Server, line: tuple[str, str]) -> None:
     method, path = line
-    address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, import_id="none", proposal_id=1, export_id="none")
+    address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, hold_id=1, import_id="none", proposal_id=1, export_id="none")
     before = server.stage.contents()
     missing, unknown = server.ask(method, address, token=None), server.ask(method, address, token="stolen")
     assert (missing.status, missing.json["errcode"]) == (401, "M_MISSING_TOKEN")

@@ -12,7 +12,7 @@ from synapse_groupreg.handlers.retention.clock import ClockWatch
 from synapse_groupreg.handlers.retention.purging import Purging, keeps, removable, standings, wish
 from synapse_groupreg.handlers.retention.rotating import Rotating
 from synapse_groupreg.handlers.start import SERVER
-from synapse_groupreg.storage import keeping
+from synapse_groupreg.storage import keeping, reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +53,9 @@ class Keeping:
         self._purging = Purging(database, homeserver, seal)
         self._rotating = Rotating(database, homeserver, keys)
         self._look_ms = 0
+        self._behind: str | None = None
+        """The log whose end was lost."""
+        self._reported: tuple[str | None, str | None] | None = None
         self.next_purge_ms: int | None = None
         """When the next period may go."""
         self.alarms: dict[str, str] = {}
@@ -77,10 +80,25 @@ class Keeping:
         """Whether an operator said that a log is to go on after its end was lost; then it does."""
         work = await self._database.run("groupreg_keeping", keeping.waiting, keeping.EPOCH)
         if all(one.log != log.name for one in work):
+            self._behind = log.name
             return False
         await self._homeserver.in_thread(log.reopen_as_next_shard, self._homeserver.now_ms())
         logger.warning("The log %s goes on as %s", log.name, log.origin)
         return True
+
+    async def report(self, problem: str | None) -> None:
+        """Let every process know why nothing is recorded, or that all is well. Never raises."""
+        if problem is None:
+            self._behind = None
+        if (problem, self._behind) == self._reported:
+            return
+        now_ms = self._homeserver.now_ms()
+        try:
+            if await self._database.run("groupreg_report", reported.report, problem, self._behind, now_ms):
+                await self._homeserver.poke()
+            self._reported = (problem, self._behind)
+        except Exception:
+            logger.exception("What the recorder has to say could not be written to Synapse's database")
 
     async def _step(self, logs: Mapping[LogName, Log], work: Work) -> bool:
         if work.kind == keeping.PURGE:

@@ -119,7 +119,8 @@ class Log:
             self._begin(head, 1 + max(last, 0 if head is None else head.period.shard), now_ms, cursors)
         if self.head.size == 0:
             facts = {"origin": lost.origin, "size": lost.size, "root": b64(lost.root)}
-            self._append([self._own(Kind.epoch, now_ms, facts), self._key_entry(now_ms)], {})
+            key = attrs.evolve(self._key_entry(now_ms), position=1)
+            self._append([self._own(Kind.epoch, now_ms, facts), key], {})
         self._published.forget(self.name)
 
     def append(self, entries: Sequence[Entry], cursors: Mapping[str, int], now_ms: int) -> None:

@@ -99,7 +99,7 @@ class Recorder:
             logger.exception("The recorder failed; it goes on where it was")
             await self._stop("an unexpected error, which Synapse's log has", RETRY_MS)
         else:
-            self._recovered()
+            await self._recovered()
 
     async def shut_down(self) -> None:
         """Sign where the logs stand, and let go of them."""
@@ -224,11 +224,13 @@ class Recorder:
         logs, self._logs = self._logs, {}
         for log in logs.values():
             await self._homeserver.in_thread(log.release)
+        await self._upkeep.report(problem)
 
-    def _recovered(self) -> None:
+    async def _recovered(self) -> None:
         if self.problem is not None:
             logger.info("The recorder goes on; nothing was lost")
         self.problem = None
+        await self._upkeep.report(None)
 
 
 def _start_positions(txn: Transaction, start: Any) -> dict[str, int]:

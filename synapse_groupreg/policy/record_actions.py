@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What staff does to what was recorded: holds, removals, keys (article 13.2)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import attrs
+
+from synapse_groupreg.policy.actions import Action, Right
+
+LONGEST_HOLD_MS = 1_096 * 86_400_000
+"""Three years: whoever needs longer looks again, and extends it."""
+
+
+@attrs.frozen(kw_only=True)
+class HoldRecords(Action):
+    """Keep the records of a time beyond the end of their keeping."""
+
+    name: ClassVar[str] = "hold"
+    right: ClassVar[Right] = Right.keep_records
+    log: str
+    from_ms: int
+    to_ms: int
+    until_ms: int
+    basis: str
+    """The legal basis."""
+
+
+@attrs.frozen(kw_only=True)
+class ExtendHold(Action):
+    """Let a hold end at another time."""
+
+    name: ClassVar[str] = "extend-hold"
+    right: ClassVar[Right] = Right.keep_records
+    hold_id: int
+    until_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class LiftHold(Action):
+    """End a hold."""
+
+    name: ClassVar[str] = "lift-hold"
+    right: ClassVar[Right] = Right.keep_records
+    hold_id: int
+
+
+@attrs.frozen(kw_only=True)
+class PurgeDue(Action):
+    """Remove at once all periods that are due."""
+
+    name: ClassVar[str] = "purge-due"
+    right: ClassVar[Right] = Right.keep_records
+    due: tuple[str, ...]
+    """Those that a look at the store found, like `events 2026-05`."""
+
+
+@attrs.frozen(kw_only=True)
+class RotateKeys(Action):
+    """Renew the key that wraps the store's data keys and, with `signing`, the one that signs its checkpoints."""
+
+    name: ClassVar[str] = "rotate-keys"
+    right: ClassVar[Right] = Right.keep_records
+    signing: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class BeginShard(Action):
+    """Let a log whose end was lost go on in a new shard, which names what was lost."""
+
+    name: ClassVar[str] = "epoch"
+    right: ClassVar[Right] = Right.keep_records
+    log: str

@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What the one process that records lets every process know: its problem, and how the retention store is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from synapse_groupreg.storage import changes, event_rows, events, meta, outbox
+
+if TYPE_CHECKING:
+    from synapse_groupreg.storage.database import Transaction
+
+PROBLEM = "retention-problem"
+HEALTH = "retention-health"
+
+
+def problem(txn: Transaction) -> dict[str, Any] | None:
+    """Why nothing is recorded: `text`, `since_ms`, and `behind`, a log whose end was lost; None while all is well."""
+    found = meta.get(txn, PROBLEM)
+    return None if found is None else json.loads(found)
+
+
+def report(txn: Transaction, text: str | None, behind: str | None, now_ms: int) -> bool:
+    """Say why nothing is recorded, or that all is well. Whether that is news; since when it is so stays."""
+    before = problem(txn)
+    if text is None:
+        meta.drop(txn, PROBLEM)
+    else:
+        since_ms = now_ms if before is None else before["since_ms"]
+        after = {"text": text, "behind": behind, "since_ms": since_ms}
+        if after == before:
+            return False
+        meta.put(txn, PROBLEM, json.dumps(after))
+    if before is None and text is None:
+        return False
+    changes.publish(txn, {changes.POLICY}, now_ms)
+    return True
+
+
+def health(txn: Transaction) -> dict[str, Any] | None:
+    """What was last said of the store."""
+    found = meta.get(txn, HEALTH)
+    return None if found is None else json.loads(found)
+
+
+def report_health(txn: Transaction, said: dict[str, Any]) -> None:
+    """Say how the store is."""
+    meta.put(txn, HEALTH, json.dumps(said, sort_keys=True))
+
+
+def lag(txn: Transaction, now_ms: int) -> tuple[int, int]:
+    """By how many rows and milliseconds the recorder is behind what happened."""
+    rows, oldest = outbox.waiting(txn)
+    done, ends = outbox.progress(txn), events.writers(txn)
+    for source, end in ends.items():
+        after = done.get(source)
+        if after is None or after >= end:
+            continue
+        rows += events.count_between(txn, source, after, end)
+        first = events.rows(txn, source, after, end, 1)
+        oldest = min([*(() if oldest is None else (oldest,)), *(event_rows.received_ms(row) for row in first)])
+    return rows, 0 if oldest is None or not rows else max(now_ms - oldest, 0)

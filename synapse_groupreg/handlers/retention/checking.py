@@ -76,7 +76,7 @@ class LogCheck:
             if self.published is not None:
                 size = self.published.size
                 self.faults.add("the store", f"is empty, and a checkpoint of {size} records was published", EPOCH)
-        elif self.published is None and not months:
+        elif self.published is None and self.reader.checkpoints(self.head.period.shard):
             text = "is missing, so nobody would notice if the end of the log were cut off"
             self.faults.add("the published checkpoint's file", text, "it comes back with the next checkpoint")
         for shard in sorted({info.period.shard for info in self._infos}):

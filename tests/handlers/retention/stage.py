@@ -78,7 +78,8 @@ class Archive:
     def put(self, *entries: Entry) -> None:
         """Record these, in order, as the recorder does."""
         for name, log in self.logs.items():
-            log.append([entry for entry in entries if log_of(entry.kind) is name], {}, self.now_ms)
+            mine = [entry for entry in entries if log_of(entry.kind) is name]
+            log.append(mine, {entry.source: entry.position for entry in mine}, self.now_ms)
 
     def entry(self, kind: Kind, **given: Any) -> Entry:
         """An entry, a second after the one before."""

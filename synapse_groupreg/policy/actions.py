@@ -55,8 +55,8 @@ class Right(enum.StrEnum):
     read_refusals = "read refusals"
     read_notices = "read notices"
     keep_records = "keep records"
-    export_records = "export records"
     search_records = "search records"
+    export_records = "export records"
 
 
 _ALL = frozenset(StaffRole)
@@ -87,8 +87,8 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.read_refusals: _WATCH,
     Right.read_notices: _WATCH,
     Right.keep_records: _RUN,
-    Right.export_records: _INSPECT,
     Right.search_records: _INSPECT,  # and everybody their own
+    Right.export_records: _INSPECT,
 }
 """Which roles have a right. A server admin has every right."""
 EVERYBODY = frozenset({Right.read_policy, Right.label_room})

@@ -58,7 +58,9 @@ class TestDatabase:
 
     __test__ = False  # a helper, whatever its name says to pytest
 
-    def __init__(self, connect: Callable[[], LoggingDatabaseConnection], dialect: Dialect) -> None:
+    def __init__(self, connect: Callable[[], LoggingDatabaseConnection], dialect: Dialect, where: Path | Place) -> None:
+        self.where = where
+        """For processes of a test's own."""
         self._connect = connect
         self._connection = connect()
         self.dialect: Dialect = dialect
@@ -112,7 +114,7 @@ class TestDatabase:
 
     def another(self) -> Self:
         """A rival: the same data over a connection of its own. Close it."""
-        return type(self)(self._connect, self.dialect)
+        return type(self)(self._connect, self.dialect, self.where)
 
     def close(self) -> None:
         """Close the connection."""
@@ -128,7 +130,7 @@ def open_sqlite(path: Path) -> TestDatabase:
         raw.execute("PRAGMA synchronous = OFF")
         return connection
 
-    return TestDatabase(connect, "sqlite")
+    return TestDatabase(connect, "sqlite", path)
 
 
 def open_postgres(place: Place) -> TestDatabase:
@@ -140,7 +142,7 @@ def open_postgres(place: Place) -> TestDatabase:
         raw.set_isolation_level(ISOLATION_LEVEL_READ_COMMITTED)
         return connection
 
-    return TestDatabase(connect, "postgres")
+    return TestDatabase(connect, "postgres", place)
 
 
 def _logging(raw: Any, engine: Sqlite3Engine | PostgresEngine) -> LoggingDatabaseConnection:

@@ -98,7 +98,9 @@ def start_positions(txn: Transaction, from_: Literal["now", "beginning"]) -> dic
     """The cursors of a recorder that begins. `beginning` looks through all events, for writers that are no more."""
     now = _positions(txn)
     if from_ == "now":
-        return now
+        # Where each writer was as it started: people may have been faster than the recorder.
+        txn.execute("SELECT source, settled FROM groupreg_writers")
+        return now | {source: min(int(settled), now.get(source, int(settled))) for source, settled in txn.fetchall()}
     txn.execute(f"SELECT DISTINCT {_WRITER}, stream_ordering > 0 FROM events")
     wrote = {source_of(STREAMS[0 if new else 1], writer) for writer, new in txn.fetchall()}
     return dict.fromkeys(sorted(wrote | set(now)), 0)

@@ -256,6 +256,18 @@ def test_a_recorder_begins_now_or_with_all_there_is(db: TestDatabase) -> None:
     assert read_on(db, now) == ["$e5"]
 
 
+def test_what_is_written_before_the_recorder_begins_is_read_too(db: TestDatabase) -> None:
+    """People are let in a moment before the first tick of the recorder."""
+    db.do(persist, 2)
+    db.do(reached, 2)
+    note_start(db)
+    for ordering in (3, 4):
+        db.do(persist, ordering)
+    db.do(reached, 4)
+    cursors = db.do(events.start_positions, "now")
+    assert read_on(db, cursors) == ["$e3", "$e4"]
+
+
 def test_a_writer_that_is_no_more_is_read_to_its_end_once_that_is_settled(db: TestDatabase) -> None:
     cursors = {"events/ep1": 2}
     for ordering in (2, 3, 5):

@@ -37,6 +37,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "my-records": "records:my_records",
         "export": "export:export",
         "verify": "verify:verify",
+        "fsck": "fsck:fsck",
     },
     "Act": {
         "mode": "mode:mode",

@@ -60,7 +60,7 @@ def what_a_bundle_shows(archive: Archive, export: Any = ALL) -> str:
 def filled(archive: Archive) -> Archive:
     """Three months of both logs, signed; enough for whole blocks."""
     chat(archive)
-    archive.put(*(archive.message(ALICE, KITCHEN) for _ in range(300)), *(archive.look() for _ in range(5)))
+    archive.put(*(archive.message(ALICE, KITCHEN) for _ in range(460)), *(archive.look() for _ in range(5)))
     sign(archive, ROOM)
     return archive
 

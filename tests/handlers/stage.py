@@ -48,6 +48,8 @@ class FakeHomeserver:
     admins: set[str] = attrs.field(factory=lambda: {ADMIN, BOSS})
     pokes: int = 0
     slept: float = 0
+    meanwhile: Callable[[], None] = lambda: None
+    """What happens while somebody sleeps."""
     asked: list[str] = attrs.field(factory=list)
     """Of whom it was asked whether they are server admins."""
 
@@ -69,6 +71,7 @@ class FakeHomeserver:
 
     async def sleep(self, seconds: float) -> None:
         self.slept += seconds
+        self.meanwhile()
 
     async def wait(self, deferred: Deferred[None]) -> None:
         await deferred

@@ -122,7 +122,8 @@ class Api:
 class Server:
     """The site on a stage."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, **more: Any) -> None:
+        """`more`: further services."""
         self.stage = stage
         self.api = Api()
         for role, user_id in STAFF.items():
@@ -138,6 +139,7 @@ class Server:
             digest=lambda reference: f"digest of {len(reference)} characters",
             about=lambda: {"version": "0", "refusals_lost": 0},
             setting=stage.setting,
+            **more,
         )
         self.endpoints: tuple[Endpoint, ...] = endpoints(self.services)
         site = Site(

@@ -1,0 +1,263 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""`groupreg records` and `my-records`: what they ask for, page by page, and how they show it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+
+from synapse_groupreg.cli import times
+from synapse_groupreg.cli.options import Cli
+from synapse_groupreg.cli.times import parse_past
+from tests.cli.conftest import ME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+T = 1_772_366_403_000  # 2026-03-01 12:00:03 UTC
+DAY = 86_400_000
+ANNA, ROOM = "@anna:fake.test", "!r:fake.test"
+LOGIN = {
+    "log": "events",
+    "index": 31,
+    "period": "2026-03",
+    "shard": 1,
+    "kind": "login",
+    "ts_ms": T,
+    "type": "m.login.password",
+    "verdict": None,
+    "count": 1,
+    "sender": ANNA,
+    "room_id": None,
+    "target": None,
+    "event_id": None,
+    "device_id": "ABC",
+    "ip": "192.0.2.7",
+    "user_agent": "=cmd|' /C calc'!A0\u202e",
+    "facts": {"provider": "oidc"},
+    "erased": [],
+}
+REFUSAL = {
+    **LOGIN,
+    "index": 30,
+    "kind": "refusal",
+    "type": "join",
+    "verdict": "refused:room-full",
+    "count": 70_000,
+    "sender": None,
+    "room_id": ROOM,
+    "erased": ["sender", "ip"],
+    "facts": None,
+}
+del REFUSAL["ip"], REFUSAL["user_agent"], REFUSAL["device_id"]
+LOOK = {"kind": "look", "ts_ms": T, "type": "read accounts", "roles": ["inspector"]}
+
+
+def store(total: int) -> Callable[[Any], Any]:
+    """So many records, in pages as they are asked for."""
+
+    def answer(request: Any) -> Any:
+        start, limit = int(request.query.get("from", "e0")[1:]), int(request.query["limit"])
+        end = min(start + limit, total)
+        page = {"records": [{**LOGIN, "index": total - number} for number in range(start, end)]}
+        return {**page, "next_token": f"e{end}"} if end < total else page
+
+    return answer
+
+
+def read_csv(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_search_asks_for_what_was_said(
+    server: Any, groupreg: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(times, "now_ms", lambda: T)
+    server.replies["GET records"] = {"records": [LOGIN, REFUSAL]}
+    conditions = f"--account {ANNA} --room {ROOM} --kind login --kind logout --type m.login.password --code room-full"
+    more = "--log events --from 7d --to 2026-03-01 --content --limit 7"
+    result = groupreg("records", "search", *conditions.split(), *more.split(), "--reason", "case 7")
+    assert result.exit_code == 0, result.output
+    [request] = server.sent("GET", "records")
+    assert request.query == {
+        "account": ANNA,
+        "room_id": ROOM,
+        "kind": "login,logout",
+        "type": "m.login.password",
+        "code": "room-full",
+        "log": "events",
+        "from_ms": str(T - 7 * DAY),
+        "to_ms": str(1_772_409_599_999),
+        "content": "true",
+        "limit": "7",
+        "reason": "case 7",
+    }
+    shown = ["2026-03-01 12:00:03", "events 31", "m.login.password", ANNA, "192.0.2.7", "join refused:room-full"]
+    assert [one for one in [*shown, "70,000", "(erased)", "erased: sender, ip", ROOM] if one not in result.stdout] == []
+    assert "\u202e" not in result.stdout
+
+
+def test_without_a_reason_nothing_is_asked(server: Any, groupreg: Callable[..., Result]) -> None:
+    for command in (["records", "search"], ["records", "about", ANNA]):
+        result = groupreg(*command)
+        assert (result.exit_code, "--reason" in result.stderr) == (2, True)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--account anna",
+        "--kind king",
+        "--from yesterday",
+        "--from 2026-13-01",
+        "--to 2026-03-01T12:00",
+        "--limit 0",
+        "--code a,b",
+        "--json --csv",
+        "--room garden",
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_asked(
+    server: Any, groupreg: Callable[..., Result], options: str
+) -> None:
+    result = groupreg("records", "search", "--reason", "r", *options.split())
+    assert result.exit_code == 2, result.output
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(("limit", "sizes"), [("100", [100]), ("1000", [1000]), ("1700", [1000, 700])])
+def test_a_limit_is_asked_for_in_pages(
+    server: Any, groupreg: Callable[..., Result], limit: str, sizes: list[int]
+) -> None:
+    server.replies["GET records"] = store(3500)
+    result = groupreg("records", "search", "--reason", "r", "--limit", limit, "--json")
+    answer = json.loads(result.stdout)
+    assert [one["index"] for one in answer["records"]] == list(range(3500, 3500 - int(limit), -1))
+    assert answer["next_token"] == f"e{limit}"
+    assert [int(one.query["limit"]) for one in server.sent("GET", "records")] == sizes
+
+
+def test_all_follows_the_pages_to_the_end(server: Any, groupreg: Callable[..., Result]) -> None:
+    server.replies["GET records"] = store(2500)
+    answer = json.loads(groupreg("records", "search", "--reason", "r", "--all", "--json").stdout)
+    assert [one["index"] for one in answer["records"]] == list(range(2500, 0, -1))
+    assert "next_token" not in answer
+    assert [one.query.get("from") for one in server.sent("GET", "records")] == [None, "e1000", "e2000"]
+
+
+def test_that_there_are_more_is_said(server: Any, groupreg: Callable[..., Result]) -> None:
+    server.replies["GET records"] = store(5)
+    assert "There are more" in groupreg("records", "search", "--reason", "r", "--limit", "3").stdout
+    assert "There are more" not in groupreg("records", "search", "--reason", "r").stdout
+    server.replies["GET records"] = store(0)
+    assert "None that match." in groupreg("records", "search", "--reason", "r").stdout
+
+
+def test_csv_is_csv_and_carries_nothing_out(server: Any, groupreg: Callable[..., Result]) -> None:
+    server.replies["GET records"] = {"records": [{**LOGIN, "content": {"body": "+1"}}, REFUSAL]}
+    result = groupreg("records", "search", "--reason", "r", "--csv")
+    login, refusal = read_csv(result.stdout)
+    assert (login["log"], login["index"], login["time"], login["ts_ms"]) == (
+        "events",
+        "31",
+        "2026-03-01 12:00:03",
+        str(T),
+    )
+    assert (login["sender"], login["ip"], login["facts"]) == (ANNA, "192.0.2.7", '{"provider": "oidc"}')
+    assert login["user_agent"].startswith("'=cmd")
+    assert "\u202e" not in result.stdout
+    assert login["content"] == '{"body": "+1"}'
+    assert (refusal["verdict"], refusal["count"], refusal["erased"]) == ("refused:room-full", "70000", "sender ip")
+    assert refusal["sender"] == refusal["ip"] == ""
+
+
+def test_csv_of_all_pages_has_one_heading(server: Any, groupreg: Callable[..., Result]) -> None:
+    server.replies["GET records"] = store(2100)
+    rows = read_csv(groupreg("records", "search", "--reason", "r", "--all", "--csv").stdout)
+    assert [int(row["index"]) for row in rows] == list(range(2100, 0, -1))
+
+
+def test_progress_is_shown_on_a_terminal_only(server: Any, groupreg: Callable[..., Result]) -> None:
+    server.replies["GET records"] = store(2500)
+    assert groupreg("records", "search", "--reason", "r", "--all", "--csv").stderr == ""
+
+
+def test_people_read_what_is_kept_about_them(server: Any, groupreg: Callable[..., Result]) -> None:
+    server.replies[f"GET accounts/{ME}/records"] = {"user_id": ME, "records": [LOGIN], "looks": [LOOK]}
+    result = groupreg("my-records")
+    assert result.exit_code == 0, result.output
+    assert "look read accounts" in result.stdout
+    assert "inspector" in result.stdout
+    assert "m.login.password" in result.stdout
+    [request] = server.sent("GET", f"accounts/{ME}/records")
+    assert request.query == {"limit": "100"}
+    assert json.loads(groupreg("my-records", "--json").stdout)["looks"] == [LOOK]
+
+
+def test_who_is_logged_in_by_a_token_alone_is_asked_of_the_server(
+    server: Any, logged_out: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROUPREG_URL", server.url)
+    monkeypatch.setenv("GROUPREG_TOKEN", "the-token")
+    server.replies["GET /_matrix/client/v3/account/whoami"] = {"user_id": ANNA}
+    server.replies[f"GET accounts/{ANNA}/records"] = {"user_id": ANNA, "records": [], "looks": []}
+    result = logged_out("my-records")
+    assert "Nobody." in result.stdout
+    assert f"What {ANNA} did" in result.stdout
+    assert "Nothing." in result.stdout
+
+
+def test_the_pages_of_both_lists_are_joined(server: Any, groupreg: Callable[..., Result]) -> None:
+    def answer(request: Any) -> Any:
+        first = request.query.get("from") is None
+        page = {"user_id": ANNA, "records": [LOGIN] * 2 if first else [], "looks": [LOOK] * (3 if first else 1)}
+        return {**page, "next_token": "e"} if first else page
+
+    server.replies[f"GET accounts/{ANNA}/records"] = answer
+    found = json.loads(groupreg("records", "about", ANNA, "--reason", "case 7", "--all", "--json").stdout)
+    assert (len(found["records"]), len(found["looks"]), found["user_id"]) == (2, 4, ANNA)
+    assert {one.query["reason"] for one in server.sent("GET", f"accounts/{ANNA}/records")} == {"case 7"}
+
+
+def test_a_server_that_keeps_no_records_says_so(server: Any, groupreg: Callable[..., Result]) -> None:
+    told = "This server keeps no records: retention.enabled is false in its configuration."
+    server.replies["GET records"] = server.error(409, told, "ORG_GROUPREG_CONFLICT")
+    result = groupreg("records", "search", "--reason", "r")
+    assert (result.exit_code, told in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "end", "expected"),
+    [
+        ("7d", False, T - 7 * DAY),
+        ("2h", True, T - 7_200_000),
+        ("2026-03-01", False, 1_772_323_200_000),
+        ("2026-03-01", True, 1_772_323_200_000 + DAY - 1),
+        ("2026-03-01T12:00:03Z", True, T),
+        ("2026-03-01T21:00:03+09:00", False, T),
+    ],
+)
+def test_moments_of_the_past(text: str, expected: int, *, end: bool) -> None:
+    assert parse_past(text, T, end=end) == expected
+
+
+def test_a_terminal_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with click.Context(click.Command("x")), Cli().out.counting("Records") as count:
+        count(1234)
+    assert "Records: 1,234" in terminal.getvalue()

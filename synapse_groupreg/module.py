@@ -33,10 +33,10 @@ from synapse_groupreg.handlers.wording import Words
 from synapse_groupreg.homeserver import compat, keys, settings
 from synapse_groupreg.homeserver.callbacks import Callbacks
 from synapse_groupreg.homeserver.logins import LoginCallbacks
-from synapse_groupreg.homeserver.recording import Recording
+from synapse_groupreg.homeserver.recording import Recording, left_behind
 from synapse_groupreg.homeserver.replies import Replies
 from synapse_groupreg.homeserver.synapse import SynapseHomeserver
-from synapse_groupreg.storage import events, facts
+from synapse_groupreg.storage import events, facts, keeping
 from synapse_groupreg.storage.database import migrate, start_lock
 from synapse_groupreg.web.api import endpoints
 from synapse_groupreg.web.reading import Reading
@@ -82,6 +82,8 @@ class GroupRegModule:
         )
         metrics.follow_snapshot(self._snapshot, self._homeserver)
         self._recording = Recording(api, config, self._homeserver) if config.retention.enabled else None
+        if self._recording is not None and api.should_run_background_tasks():
+            _in_a_thread(self._check_store)
         self._serve()
         self._loop()
         if version_warning:
@@ -120,6 +122,13 @@ class GroupRegModule:
         self._snapshot.apply(found)
         self._snapshot.refreshed_ms = now_ms
         return schema
+
+    def _check_store(self) -> None:
+        """Refuse a retention store, or keys, that don't belong here. Raises CannotStart."""
+        assert self._recording is not None
+        with self._database.connection() as begin, begin() as txn:
+            renewing = bool(keeping.waiting(txn, keeping.ROTATE))
+        self._recording.check(renewing=renewing)
 
     def _serve(self) -> None:
         config, homeserver, snapshot = self._config, self._homeserver, self._snapshot
@@ -203,6 +212,8 @@ class GroupRegModule:
             self._send_notices()
             if self._recording is not None:
                 self._recording.start(self._database, self._key, self._notice_account)
+            elif (left := left_behind(self._api, self._config, self._homeserver)) is not None:
+                left.start_removing(self._database, self._key)
 
     def _send_notices(self) -> None:
         if self._notice_account is None:
@@ -235,7 +246,7 @@ class GroupRegModule:
         )
 
     def _about(self) -> dict[str, Any]:
-        warned = settings.warnings(self._api, self._config)
+        warned = settings.warnings(self._api, self._config, self._homeserver.now_ms())
         if self._warning:
             warned.append(settings.Warned("untested-synapse", self._warning))
         return {

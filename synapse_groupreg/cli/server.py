@@ -75,6 +75,7 @@ def show_status(out: Output, answer: Answer) -> None:
     names = ("version", "synapse", "database", "schema", "process")
     out.facts("Server", {name: value(name, answer.get(name)) for name in names})
     show_snapshot(out, answer.get("snapshot") or {})
+    show_retention(out, answer.get("retention") or {})
     show_exempt(out, answer.get("exempt") or {})
     show_federated(out, answer.get("federated_groups") or {})
     show_counters(out, answer.get("counters") or {})
@@ -86,6 +87,23 @@ def show_snapshot(out: Output, snapshot: Mapping[str, Any]) -> None:
         age = snapshot.get("age_ms")
         rest = {name: held for name, held in snapshot.items() if name != "age_ms"}
         out.facts("Snapshot of this process", {**cells(rest), "age": lasting(age) if isinstance(age, int) else None})
+
+
+def show_retention(out: Output, retention: Mapping[str, Any]) -> None:
+    """Print what stands in the way of recording, and how far the retention store is."""
+    if not retention:
+        return
+    if retention.get("problem"):
+        out.warn(f"Nothing is recorded for now: {retention['problem']}")
+    for alarm in retention.get("alarms") or []:
+        out.warn(f"{alarm.get('text')} ({alarm.get('code')})")
+    names = ("enabled", "store", "lag_ms", "lag_rows", "holds", "next_purge_ms", "anchors")
+    shown = {words(name): value(name, retention.get(name)) for name in names}
+    shown["lag"] = lasting(retention.get("lag_ms") or 0)
+    logs = {name: cells(log) for name, log in (retention.get("logs") or {}).items()}
+    out.facts("Retention store", shown)
+    for name, log in logs.items():
+        out.facts(f"Log {name}", log)
 
 
 def show_exempt(out: Output, exempt: Mapping[str, Any]) -> None:

@@ -44,6 +44,41 @@ RECORDS = Counter(
     "Records that the retention store took",
     [_SERVER, "log", "kind"],
 )
+RETENTION_LAG = Gauge(
+    "synapse_groupreg_retention_lag_seconds",
+    "How old the oldest event, login, refusal or act is that the retention store doesn't have yet",
+    [_SERVER],
+)
+RETENTION_LAG_ROWS = Gauge(
+    "synapse_groupreg_retention_lag_rows",
+    "Events and entries that the retention store doesn't have yet",
+    [_SERVER],
+)
+RETENTION_PROBLEM = Gauge(
+    "synapse_groupreg_retention_problem",
+    "1 while nothing can be recorded; status says why",
+    [_SERVER],
+)
+RETENTION_ALARMS = Gauge(
+    "synapse_groupreg_retention_alarms",
+    "What keeps the retention store from its removals, such as a clock that jumped; status says what",
+    [_SERVER],
+)
+RETENTION_CHECKPOINT = Gauge(
+    "synapse_groupreg_retention_checkpoint_age_seconds",
+    "How long records of a log have waited for a checkpoint; 0 while all are covered",
+    [_SERVER, "log"],
+)
+RETENTION_BYTES = Gauge(
+    "synapse_groupreg_retention_store_bytes",
+    "What a log takes on disk",
+    [_SERVER, "log"],
+)
+RETENTION_PURGED = Gauge(
+    "synapse_groupreg_retention_purge_last_run_timestamp_seconds",
+    "When a period of a log was last removed; 0 for never",
+    [_SERVER, "log"],
+)
 FAILURES = Counter(
     "synapse_groupreg_failed_checks",
     "Checks that failed unexpectedly and were answered as on_error says",

@@ -117,6 +117,12 @@ def synapse_settings(api: ModuleApi) -> Any:
     return api._hs.config
 
 
+def database_settings(api: ModuleApi) -> dict[str, Any]:
+    """Where Synapse's own database is, as its configuration has it."""
+    found: dict[str, Any] = api._store.db_pool._database_config.config
+    return found
+
+
 def uses_delegated_authentication(api: ModuleApi) -> bool:
     """Whether accounts live in the Matrix Authentication Service, where `is_user_expired` never fires."""
     config = api._hs.config

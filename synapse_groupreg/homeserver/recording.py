@@ -4,17 +4,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.handlers.retention.anchors import Anchors
+from synapse_groupreg.handlers.retention.belonging import check, check_place
+from synapse_groupreg.handlers.retention.health import Health
 from synapse_groupreg.handlers.retention.keeping import Keeping
 from synapse_groupreg.handlers.retention.log import Log
 from synapse_groupreg.handlers.retention.published import Published
 from synapse_groupreg.handlers.retention.recorder import Recorder
 from synapse_groupreg.homeserver import compat
 from synapse_groupreg.homeserver.retention_keys import RetentionKeys
+from synapse_groupreg.retention.records import LogName
+from synapse_groupreg.storage.store import StoreUnavailable
 from synapse_groupreg.storage.stores import open_reader, open_store
 
 if TYPE_CHECKING:
@@ -29,6 +34,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _EVERY_MS = 1_000
+_REMOVE_MS = 3_600_000
+_FIRST_MS = 30_000
+_MEASURE_MS = 10_000
 
 
 class Recording:
@@ -40,6 +48,7 @@ class Recording:
         self._homeserver = homeserver
         self._folder = config.retention.keys_path or config.identity.keys_path or compat.keys_folder(api)
         self._server_name = homeserver.server_name
+        check_place(self.settings, compat.database_settings(api))
         self.keys = RetentionKeys(self._folder, self._server_name, lambda: compat.server_key(api))
         self.published = Published(Path(self._folder))
         self.recorder: Recorder | None = None
@@ -61,10 +70,49 @@ class Recording:
         """A reader of a log, in any process."""
         return open_reader(self.settings, name)
 
+    def check(self, *, renewing: bool) -> None:
+        """Refuse a store that does not belong here. Blocks. `renewing`: keys are being renewed. Raises CannotStart."""
+        for name in LogName:
+            with contextlib.closing(self.open_reader(name)) as reader:
+                try:
+                    check(reader, name, self._server_name, self.keys, renewing=renewing)
+                except StoreUnavailable as error:
+                    logger.warning("The retention store can't be checked at start: %s", error)
+
     def start(self, database: Database, key: IdentityKey, account: str | None) -> None:
         """Begin to record. `account` sends checkpoints to rooms."""
+        recorder = self._recorder(database, key, account)
+        self._api.looping_background_call(recorder.tick, _EVERY_MS, desc="groupreg_recorder")
+        health = Health(database, self._homeserver, recorder, recorder.upkeep, self.open_reader)
+        self._api.looping_background_call(health.measure, _MEASURE_MS, desc="groupreg_retention_health")
+        compat.before_shutdown(self._api, recorder.shut_down)
+
+    def start_removing(self, database: Database, key: IdentityKey) -> None:
+        """While recording is off, what was kept too long goes all the same."""
+        recorder = self._recorder(database, key, None)
+
+        async def remove() -> None:
+            if await self._homeserver.in_thread(self._is_there):
+                await recorder.remove()
+
+        self._api.looping_background_call(remove, _REMOVE_MS, desc="groupreg_retention_removal")
+        self._api.delayed_background_call(_FIRST_MS, remove)
+
+    def _is_there(self) -> bool:
+        """Whether both logs were ever begun."""
+        found = []
+        for name in LogName:
+            with contextlib.closing(self.open_reader(name)) as reader:
+                try:
+                    found.append(reader.head() is not None)
+                except StoreUnavailable as error:
+                    logger.warning("What is left of the retention store can't be removed yet: %s", error)
+                    return False
+        return all(found)
+
+    def _recorder(self, database: Database, key: IdentityKey, account: str | None) -> Recorder:
         self.keeping = Keeping(self._config.retention, database, self._homeserver, seal=key.seal, keys=self.keys)
-        recorder = self.recorder = Recorder(
+        self.recorder = Recorder(
             self._config.retention,
             database,
             self._homeserver,
@@ -74,5 +122,11 @@ class Recording:
             anchor=Anchors(self._config.retention.anchors, self._homeserver, account).publish,
             upkeep=self.keeping,
         )
-        self._api.looping_background_call(recorder.tick, _EVERY_MS, desc="groupreg_recorder")
-        compat.before_shutdown(self._api, recorder.shut_down)
+        return self.recorder
+
+
+def left_behind(api: ModuleApi, config: GroupRegConfig, homeserver: Homeserver) -> Recording | None:
+    """The store of before recording was switched off; None if there are no keys of one. Makes nothing."""
+    folder = Path(config.retention.keys_path or config.identity.keys_path or compat.keys_folder(api))
+    files = [folder / name for name in ("retention.keys", "retention-signing.key")]
+    return Recording(api, config, homeserver) if all(file.exists() for file in files) else None

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from synapse_groupreg.config.retention import DAY_MS
 from synapse_groupreg.homeserver import compat
+from synapse_groupreg.storage.store_sqlite_files import sqlite_warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +28,28 @@ class Warned:
     text: str
 
 
-def warnings(api: ModuleApi, config: GroupRegConfig) -> list[Warned]:
+def warnings(api: ModuleApi, config: GroupRegConfig, now_ms: int) -> list[Warned]:
     """What an operator should know. A setting that this Synapse doesn't have is no warning."""
     synapse = compat.synapse_settings(api)
-    found = [Warned(code, text) for code, test, text in _CHECKS if _true(test, synapse)]
-    return found + [Warned(code, text) for code, applies, text in _OUR_CHECKS if applies(config)]
+    checks = _CHECKS + (_RECORD_CHECKS if config.retention.enabled else ())
+    found = [Warned(code, text) for code, test, text in checks if _true(test, synapse)]
+    return (
+        found
+        + [Warned(code, text) for code, applies, text in _OUR_CHECKS if applies(config)]
+        + _of_store(config, now_ms)
+    )
+
+
+def _of_store(config: GroupRegConfig, now_ms: int) -> list[Warned]:
+    """What the linked SQLite does to the retention store, and what the configuration asked for until a day."""
+    retention, found = config.retention, []
+    text = sqlite_warning() if retention.enabled and retention.store.name == "sqlite3" else None
+    if text is not None:
+        found.append(Warned("sqlite-wal", text))
+    if retention.content == "full" and retention.full_until_ms is not None and now_ms >= retention.full_until_ms:
+        over = "the last day of retention.full_content.until is over: contents are recorded as digests since."
+        found.append(Warned("content-full-over", over))
+    return found
 
 
 def _true(test: Callable[[Any], object], synapse: Any) -> bool:
@@ -71,6 +90,32 @@ _CHECKS: tuple[tuple[str, Callable[[Any], object], str], ...] = (
         "no listener has x_forwarded: set it if there is a reverse proxy, or every request seems to come from it.",
     ),
 )
+_RECORD_CHECKS: tuple[tuple[str, Callable[[Any], object], str], ...] = (
+    (
+        "redacted-soon",
+        lambda synapse: (synapse.server.redaction_retention_period or DAY_MS) < DAY_MS,
+        (
+            "redaction_retention_period is less than a day: should the recorder stand still for longer, the digests of"
+            " messages that were taken back meanwhile can't be recorded. Set it to 7d."
+        ),
+    ),
+    (
+        "addresses-soon",
+        lambda synapse: (synapse.server.user_ips_max_age or DAY_MS) < DAY_MS,
+        (
+            "user_ips_max_age is less than a day: the retention store keeps the addresses of logins, and nobody those"
+            " of sessions. Set it to 28d or more."
+        ),
+    ),
+    (
+        "messages-expire",
+        lambda synapse: synapse.retention.retention_enabled,
+        (
+            "retention (Synapse's own) removes old messages: should the recorder stand still for longer than messages"
+            " are kept, they can't be recorded. Let it keep them for a week at least."
+        ),
+    ),
+)
 _OUR_CHECKS: tuple[tuple[str, Callable[[GroupRegConfig], bool], str], ...] = (
     (
         "dry-rules",
@@ -91,6 +136,19 @@ _OUR_CHECKS: tuple[tuple[str, Callable[[GroupRegConfig], bool], str], ...] = (
         "second-staff-off",
         lambda config: config.second_staff == "none",
         "second_staff is none: one member of staff alone may bar any number of accounts with one act.",
+    ),
+    (
+        "unanchored",
+        lambda config: config.retention.enabled and not config.retention.anchors,
+        (
+            "retention.anchors is empty: checkpoints lie nowhere out of your own reach, so groupreg verify says"
+            " UNANCHORED, and others have to trust that nothing was rewritten. Name a room or a file on another host."
+        ),
+    ),
+    (
+        "nothing-recorded",
+        lambda config: config.preset is not None and not config.retention.enabled,
+        "retention.enabled is false: the preset's regulation asks for records that are kept for six months.",
     ),
     (
         "guard-gaps",

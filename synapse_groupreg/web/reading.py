@@ -11,6 +11,7 @@ import attrs
 from synapse_groupreg.handlers import looks, survey, views
 from synapse_groupreg.handlers.act_blacklist import show
 from synapse_groupreg.handlers.act_staff import require_account
+from synapse_groupreg.handlers.retention import health
 from synapse_groupreg.storage import acts, measures, notices, refusals
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Reading:
     async def status(self, _call: Call) -> Answer:
         """GET status."""
         services, snapshot = self._services, self._services.snapshot
-        about = services.about()
+        about, now_ms = services.about(), services.homeserver.now_ms()
         server_name = services.homeserver.server_name
         return {
             **about,
@@ -74,8 +75,9 @@ class Reading:
                 "version": snapshot.version,
                 "accounts": len(snapshot.assurance),
                 "exceptions": snapshot.exceptions,
-                "age_ms": services.homeserver.now_ms() - snapshot.refreshed_ms,
+                "age_ms": now_ms - snapshot.refreshed_ms,
             },
+            "retention": await self._run("groupreg_status", health.status, services.config.retention, now_ms),
             "counters": {
                 **await self._run("groupreg_status", survey.counters),
                 "refusals_lost": about["refusals_lost"],

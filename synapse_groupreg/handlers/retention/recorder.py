@@ -41,6 +41,8 @@ RETRY_MS = 5_000
 LEFT_OVER_EVERY_MS = 3_600_000
 """Between two looks for writers that are no more, each of which goes through all of Synapse's events."""
 _SIGNED_AT_ONCE = {Kind.export, Kind.purge, Kind.erase}
+_STEPS = 5
+"""Of a removal: wished for, closed, recorded, removed, forgotten."""
 _PROGRESS_EVERY = 50
 """Full batches between two lines of progress in the log."""
 
@@ -68,7 +70,8 @@ class Recorder:
         self._open = open_
         self._open_log = open_log
         self._anchor = anchor
-        self._upkeep = upkeep
+        self.upkeep = upkeep
+        """What it does besides recording."""
         self._logs: dict[LogName, Log] = {}
         self._rest_until_ms = 0
         self._signed_ms = 0
@@ -85,10 +88,17 @@ class Recorder:
 
     async def tick(self) -> None:
         """Record all that there is. Never raises: what is wrong is said and tried again."""
-        if self._homeserver.now_ms() < self._rest_until_ms:
-            return
+        if self._homeserver.now_ms() >= self._rest_until_ms:
+            await self._guarded(self._record)
+
+    async def remove(self) -> None:
+        """While recording is off: remove what was kept too long, with the record of that, and let go. Never raises."""
+        await self._guarded(self._remove)
+        await self.shut_down()
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await self._record()
+            await work()
         except Fenced:
             await self._stop("another process records: only one is to run Synapse's background tasks", RIVAL_MS)
         except (Behind, SealError) as error:
@@ -112,8 +122,15 @@ class Recorder:
         await self._take_outbox()
         await self._take_events()
         await self._sign()
-        self._sign_now |= await self._upkeep.round(self._logs)
+        self._sign_now |= await self.upkeep.round(self._logs)
         await self._database.run("groupreg_recorded", _publish, self._done(), self._taken())
+
+    async def _remove(self) -> None:
+        await self._open_logs()
+        for _ in range(_STEPS):
+            self._sign_now |= await self.upkeep.round(self._logs)
+            await self._take_outbox(taking=False)
+            await self._sign()
 
     async def _open_logs(self) -> None:
         if len(self._logs) == len(LogName):
@@ -125,17 +142,17 @@ class Recorder:
             try:
                 await self._homeserver.in_thread(log.open, now_ms, cursors if name is LogName.events else {})
             except Behind:
-                if not await self._upkeep.reopen(log):
+                if not await self.upkeep.reopen(log):
                     raise
-        self._upkeep.opened(self._logs)
+        self.upkeep.opened(self._logs)
 
-    async def _take_outbox(self) -> None:
+    async def _take_outbox(self, *, taking: bool = True) -> None:
         above = max(log.head.cursors.get(OUTBOX, 0) for log in self._logs.values())
         now_ms = self._homeserver.now_ms()
         given = BATCH
         while given >= BATCH:
             given = await self._database.run(
-                "groupreg_outbox_number", outbox.number, self._seal, now_ms, BATCH, above=above
+                "groupreg_outbox_number", outbox.number, self._seal, now_ms, BATCH, above=above, taking=taking
             )
         while True:
             after = self._taken()
@@ -224,13 +241,13 @@ class Recorder:
         logs, self._logs = self._logs, {}
         for log in logs.values():
             await self._homeserver.in_thread(log.release)
-        await self._upkeep.report(problem)
+        await self.upkeep.report(problem)
 
     async def _recovered(self) -> None:
         if self.problem is not None:
             logger.info("The recorder goes on; nothing was lost")
         self.problem = None
-        await self._upkeep.report(None)
+        await self.upkeep.report(None)
 
 
 def _start_positions(txn: Transaction, start: Any) -> dict[str, int]:

@@ -60,8 +60,12 @@ class Files:
         self._folder = folder / checked_log(log)
 
     def make_folder(self) -> None:
-        """Make the folder, for the owner's eyes only."""
+        """Make the folder, for the owner's eyes only; it is on disk before anything is in it."""
+        missing = [path for path in (self._folder, *self._folder.parents) if not path.exists()]
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in missing:
+            # A folder that was synced is no use if the power failed before its own name was.
+            _sync(path.parent)
 
     def path(self, period: Period) -> Path:
         """Where a period is."""

@@ -217,7 +217,11 @@ class Log:
             )
         if published.size > self.head.size:
             raise Behind(_lacks(self.name, self.head.size, published.size))
-        if StoredTree(self._store, self.head.period.shard).root(published.size) != published.root:
+        try:
+            root = self.root(self.head.period.shard, published.size)
+        except KeyError:
+            root = None  # an earlier period lacks records: its file is an older copy
+        if root != published.root:
             raise Behind(
                 f"the store's log {self.name} is not the one whose first {published.size} records were signed: it was"
                 " changed, or put back from another copy. Put the right copy back; if it is lost, go on in a new shard"

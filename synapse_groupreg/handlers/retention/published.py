@@ -29,7 +29,7 @@ class Published:
         return notes.Checkpoint.parse(body + "\n")
 
     def keep(self, log: str, note: str) -> None:
-        """Publish a checkpoint. Raises OSError."""
+        """Publish a checkpoint: it is on disk before others hear of it. Raises OSError."""
         path = self._path(log)
         draft = path.with_suffix(".new")
         with draft.open("w", encoding="utf-8") as file:
@@ -37,6 +37,12 @@ class Published:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+        # Or a power failure could bring back the one before, and a store that was put back would pass for whole.
+        handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def forget(self, log: str) -> None:
         """After an operator's word: a new shard begins, and its checkpoints have another origin."""

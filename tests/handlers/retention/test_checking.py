@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from synapse_groupreg.errors import GroupRegError
+from synapse_groupreg.handlers.retention import checking
 from synapse_groupreg.handlers.retention.checking import Checked, LogCheck
 from synapse_groupreg.retention import notes, tree
 from synapse_groupreg.retention.records import LogName, canonical
@@ -54,6 +55,12 @@ def what_a_bundle_shows(archive: Archive, export: Any = ALL) -> str:
     except GroupRegError as error:
         return f"refused: {error}"
     return "\n".join(map(str, both(lines).findings))
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that there are several."""
+    monkeypatch.setattr(checking, "_PAGE", 90)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from synapse_groupreg.errors import Conflict, NotFound
+from synapse_groupreg.handlers.retention import exporting
 from synapse_groupreg.retention.records import Kind, LogName
 from tests.handlers.retention import exports
 from tests.handlers.retention.exports import disclosed, exported, indexes_of, lines_of, parts, sign, wanted
@@ -18,6 +19,13 @@ from tests.handlers.retention.test_reading import erase
 from tests.retention.verdicts import both
 
 MONTHS = 3
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that there are many."""
+    monkeypatch.setattr(exporting, "_PAGE", 7)
+    monkeypatch.setattr(exporting, "_CHUNK", 3000)
 
 
 def chat(archive: Archive, months: int = MONTHS) -> None:

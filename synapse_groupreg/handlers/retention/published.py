@@ -25,7 +25,7 @@ class Published:
         if not path.exists():
             return None
         # Not verified: the signing key may be another by now, and who can write here could also remove the file.
-        body, _, _ = path.read_text(encoding="utf-8").partition("\n\n")
+        body, _, _ = path.read_text(encoding="utf-8", errors="replace").partition("\n\n")
         return notes.Checkpoint.parse(body + "\n")
 
     def keep(self, log: str, note: str) -> None:

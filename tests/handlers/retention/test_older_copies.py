@@ -11,6 +11,7 @@ import pytest
 
 from synapse_groupreg.handlers.retention.log import Behind, Log
 from synapse_groupreg.handlers.retention.published import Published
+from synapse_groupreg.retention.notes import NoteError
 from synapse_groupreg.storage.store_sqlite import SqliteStore
 from tests.handlers.retention.stage import MONTH_MS, NOVEMBER_MS, SERVER, ThrowAwayKeys
 from tests.storage.power.victim import messages
@@ -56,3 +57,9 @@ def test_an_older_copy_of_a_store_is_not_gone_on_with(tmp_path: Path, what: str,
         shutil.copytree(copy, store)
     with pytest.raises(Behind, match=told):
         write()
+
+
+def test_a_published_checkpoint_that_is_no_text_is_called_malformed(tmp_path: Path) -> None:
+    (tmp_path / "retention-events.checkpoint").write_bytes(b"\xab" * 100)
+    with pytest.raises(NoteError):
+        Published(tmp_path).newest("events")

@@ -68,6 +68,10 @@ class Run:
         """The points at which something was just done."""
         return [point for point in range(1, len(self.done)) if self.done[point] > self.done[point - 1]]
 
+    def after_names(self) -> list[int]:
+        """The points at which a file just got another name or went."""
+        return [point for point, step in enumerate(self.steps, 1) if step.operation in "ru"]
+
 
 def run(library: Path, folder: Path, broken: str = "") -> Run:
     """Let a victim run from beginning to end."""

@@ -49,7 +49,9 @@ def test_the_trace_tells_all_that_came_to_the_files(whole: Run) -> None:
 
 def test_a_power_loss_at_any_point_loses_nothing_that_was_acknowledged(whole: Run, tmp_path: Path) -> None:
     chance = random.Random(5)
-    points = [*chance.sample(whole.after_each(), 20), *chance.sample(range(len(whole.done)), 45)]
+    few = [*chance.sample(whole.after_each(), 12), *chance.sample(range(len(whole.done)), 30)]
+    points = [*few, *whole.after_names()]
+    assert len(points) >= 60
     assert {*lose_power(whole, tmp_path / "left", points, 5)} == {HERE, NEXT}
 
 

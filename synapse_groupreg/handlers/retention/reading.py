@@ -108,6 +108,7 @@ class Opener:
         self._server_name = server_name
         self._keys = keys
         self._opened: dict[Period, PeriodKeys] = {}
+        self._times: dict[Period, tuple[int | None, int | None]] = {}
 
     def keys(self, period: Period) -> PeriodKeys:
         """The period's data keys. Raises Removed, SealError, StoreUnavailable."""
@@ -123,6 +124,12 @@ class Opener:
                 opened = open_period_keys(self._keys.ring, place, rows)
             self._opened[period] = opened
         return self._opened[period]
+
+    def times(self, period: Period) -> tuple[int | None, int | None]:
+        """Between which times the records of a period are that is not the newest, and so changes no more."""
+        if period not in self._times:
+            self._times = {one.period: (one.oldest_ms, one.newest_ms) for one in self.reader.periods()[:-1]}
+        return self._times.get(period, (None, None))
 
     def find(self, period: Period, kind: str, name: str) -> NameRow | None:
         """What stands for a `room` or `account` in the period; None where it doesn't occur, or was erased."""

@@ -129,7 +129,7 @@ def logs_of(wanted: Wanted) -> list[LogName]:
 
 def _found(opener: Opener, wanted: Wanted, start: Position | None, limit: int) -> list[tuple[Period, Row]]:
     found: list[tuple[Period, Row]] = []
-    for period, first, _ in reversed(opener.reader.extents()):
+    for period, first in _periods(opener, wanted):
         below = start.below if start is not None and start.shard == period.shard else None
         if len(found) >= limit or (start is not None and period.shard > start.shard) or (below or first + 1) <= first:
             continue
@@ -138,6 +138,21 @@ def _found(opener: Opener, wanted: Wanted, start: Position | None, limit: int) -
             rows = opener.reader.select(period, selection, limit - len(found), newest_first=True)
             found += [(period, row) for row in rows]
     return found
+
+
+def _periods(opener: Opener, wanted: Wanted) -> list[tuple[Period, int]]:
+    """The periods that can have such records, with their first index, the newest first."""
+    extents = [(period, first) for period, first, _ in reversed(opener.reader.extents())]
+    if wanted.from_ms is None and wanted.to_ms is None:
+        return extents
+    return [*extents[:1], *(one for one in extents[1:] if _within(opener.times(one[0]), wanted))]
+
+
+def _within(times: tuple[int | None, int | None], wanted: Wanted) -> bool:
+    oldest, newest = times
+    early = wanted.from_ms is not None and newest is not None and newest < wanted.from_ms
+    late = wanted.to_ms is not None and oldest is not None and oldest > wanted.to_ms
+    return not (early or late)
 
 
 def _selection(opener: Opener, period: Period, wanted: Wanted, below: int | None) -> Selection | None:

@@ -164,6 +164,17 @@ def test_what_is_purged_meanwhile_is_left_out(archive: Archive) -> None:
     assert moments(found) == [entry.ts_ms for entry in reversed(new)]
 
 
+def test_what_is_purged_between_finding_and_opening_is_left_out(archive: Archive) -> None:
+    archive.put(archive.message(), archive.message())
+    archive.roll()
+    archive.put(new := archive.message())
+    first, second = archive.place.reader().periods()
+    with archive.openers.lend("events") as opener:
+        stream = Stream(opener, Wanted(account=ALICE), None, 10)
+        archive.logs[LogName.events].purge([first.period], second.first, archive.now_ms)
+        assert moments(page([stream], 10)) == [new.ts_ms]
+
+
 def test_a_search_goes_on_in_the_shards_before(archive: Archive) -> None:
     before, after = [archive.message() for _ in range(10)], [archive.message() for _ in range(10)]
     archive.put(*before)

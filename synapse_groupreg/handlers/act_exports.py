@@ -41,7 +41,7 @@ def export(txn: Transaction, setting: Setting, action: Export) -> Change:
         room=action.room_id if subject else None,
         target=action.user_id if subject else None,
         details=given(reason=action.reason, text=json.dumps(asked(action), ensure_ascii=False, sort_keys=True)),
-        facts={**said, "export": export_id, "roles": sorted(role.value for role in author.roles)},
+        facts={**said, "export": export_id, "roles": author.offices},
     )
     [outbox_id] = outbox.append(txn, [entry], setting.seal)
     request = json.dumps({"author": author.user_id, "wanted": attrs.asdict(action)}).encode()

@@ -46,12 +46,13 @@ def waits(out: Output, answer: Answer) -> bool:
     """Say whether an act waits, or would wait, for a second member of staff; True if it does."""
     proposal = answer.get("proposal")
     if proposal is not None:
+        barred = f"it bars {proposal['accounts']} accounts of this server, so " if proposal["accounts"] else ""
         out.say(
-            f"Not done yet: it bars {proposal['accounts']} accounts of this server, so another member of staff has to"
-            f" agree, with: groupreg proposal approve {proposal['id']}"
+            f"Not done yet: {barred}another member of staff has to agree, with: groupreg proposal approve"
+            f" {proposal['id']}"
         )
     elif answer.get("needs_second"):
-        out.say("It bars so many accounts of this server that another member of staff would have to agree.")
+        out.say("Another member of staff would have to agree.")
     return proposal is not None
 
 

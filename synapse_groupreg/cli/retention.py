@@ -11,7 +11,7 @@ import click
 from synapse_groupreg.cli.changes import report
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.journal import say_rest
-from synapse_groupreg.cli.options import Cli, act_command, limit_option, server_command
+from synapse_groupreg.cli.options import Cli, act_command, check_user_id, limit_option, server_command
 from synapse_groupreg.cli.times import EXAMPLES, moment, now_ms, since, until, utc
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LOGS = click.Choice(["events", "acts"])
 MIB = 1 << 20
 SAID = ("id", "author", "made_ms")
+SAID_OF_ERASURE = ("id", "author", "asked_ms", "reason", "names", "records", "next_ms", "done_ms")
 
 
 reason_option = click.option("--reason", metavar="TEXT", required=True, help="Why; kept in the act journal.")
@@ -29,7 +30,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what wou
 
 @click.group()
 def retention() -> None:
-    """Keep records longer, remove them, and renew the keys of the retention store."""
+    """Keep records longer, remove or erase them, and renew the keys of the retention store."""
 
 
 @retention.group()
@@ -153,6 +154,49 @@ def _stands(one: Answer, now: int) -> str:
     if one["goes_ms"] is None or one["goes_ms"] < now:
         return "after those before it"
     return f"after {utc(one['goes_ms'])} UTC"
+
+
+@retention.command()
+@click.argument("user_id")
+@reason_option
+@click.option("--duty-ended", metavar="TEXT", help="Why no duty keeps them though keep is not over; a second agrees.")
+@dry_run_option
+@server_command
+def erase(cli: Cli, user_id: str, reason: str, duty_ended: str | None, *, dry_run: bool) -> None:
+    """Erase what the records say of the account USER_ID: its name, addresses, devices, and what it said.
+
+    While the duty to keep a month's records runs, or a legal hold, that month waits: see groupreg retention erasures.
+    """
+    body = {"user_id": check_user_id(user_id), "reason": reason, **({"duty_ended": duty_ended} if duty_ended else {})}
+    answer = cli.client().act("POST", "retention/erasures", body, dry_run=dry_run)
+    report(
+        cli.out, answer, act="erase these records", done="The recorder erases what no duty keeps", said=SAID_OF_ERASURE
+    )
+
+
+@retention.command()
+@limit_option
+@server_command
+def erasures(cli: Cli, limit: int) -> None:
+    """List erasures: what was erased, and when the rest follows."""
+    answer = cli.client().listing("retention/erasures", "erasures", limit=limit)
+    if cli.as_json:
+        cli.out.data(answer)
+        return
+    rows: list[list[Cell]] = [
+        [
+            str(one["id"]),
+            one["account"] or "erased",
+            utc(one["asked_ms"]),
+            one["records"],
+            "done" if one["done_ms"] else utc(one["next_ms"]) or "soon",
+            one["reason"],
+        ]
+        for one in answer["erasures"]
+    ]
+    columns = ("id", "account", "asked (UTC)", "records erased", "the rest (UTC)", "reason")
+    cli.out.table("Erasures", columns, rows, empty="None.")
+    say_rest(cli.out, answer, "erasures")
 
 
 @retention.command("rotate-keys")

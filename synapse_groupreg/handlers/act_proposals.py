@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 def needs_second(setting: Setting, change: Change) -> bool:
-    """Whether an act bars so many accounts that a second member of staff has to agree."""
+    """Whether an act bars so many accounts, or takes back so little, that a second member of staff has to agree."""
     required = setting.config.second_staff == "required" and setting.approved_by is None
-    return required and change.changed and len(change.accounts) > MANY_ACCOUNTS
+    return required and change.changed and (change.second or len(change.accounts) > MANY_ACCOUNTS)
 
 
 def propose(txn: Transaction, setting: Setting, action: Action, change: Change) -> Change:

@@ -11,12 +11,13 @@ import attrs
 from synapse_groupreg.errors import Conflict, Invalid, NotFound, Problem
 from synapse_groupreg.handlers.change import Change
 from synapse_groupreg.policy.record_actions import LONGEST_HOLD_MS
-from synapse_groupreg.storage import keeping, reported
+from synapse_groupreg.storage import erasures, keeping, reported
 
 if TYPE_CHECKING:
     from synapse_groupreg.handlers.change import Facts, Setting
     from synapse_groupreg.policy import record_actions as wanted
     from synapse_groupreg.storage.database import Transaction
+    from synapse_groupreg.storage.erasures import Erasure
     from synapse_groupreg.storage.keeping import Hold
 
 
@@ -91,6 +92,36 @@ def begin_shard(txn: Transaction, setting: Setting, action: wanted.BeginShard) -
     payload = {"by": setting.staff.user_id}
     keeping.queue(txn, keeping.EPOCH, action.log, "epoch", payload=payload, now_ms=setting.now_ms)
     return Change(subject=f"log {action.log}", before={"problem": problem["text"]}, after={"shard": "new"})
+
+
+def erase(txn: Transaction, setting: Setting, action: wanted.EraseRecords) -> Change:
+    """Ask for an erasure, or say that the duty to keep is over; neither the journal nor a record names whose it is."""
+    _require_recording(setting)
+    for field, text in (("reason", action.reason), ("duty_ended", action.duty_ended)):
+        if text is not None and action.user_id in text:
+            raise Invalid([Problem(field, "must not name the account: it is kept when the records are gone")])
+    before = erasures.open_of(txn, action.user_id)
+    wish = before or erasures.add(
+        txn, action.user_id, reason=action.reason or "", author=setting.staff.user_id, now_ms=setting.now_ms
+    )
+    if action.duty_ended is not None and wish.duty_ended is None:
+        erasures.end_duty(txn, wish.id, action.duty_ended, setting.now_ms)
+    after = erasures.get(txn, wish.id)
+    assert after is not None
+    keeping.queue(txn, keeping.ERASE, "", f"look {wish.id}", payload={}, now_ms=setting.now_ms)
+    return Change(
+        subject="records of an account",
+        before=None if before is None else show_erasure(before),
+        after=show_erasure(after),
+        second=action.duty_ended is not None,
+        id=wish.id,
+    )
+
+
+def show_erasure(one: Erasure) -> Facts:
+    """An erasure as the journal has it: without whose it is."""
+    shown: dict[str, Any] = attrs.asdict(one, filter=attrs.filters.exclude("account", "periods"))
+    return shown
 
 
 def show(one: Hold) -> Facts:

@@ -59,6 +59,7 @@ CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     record_actions.PurgeDue: act_records.purge,
     record_actions.RotateKeys: act_records.rotate,
     record_actions.BeginShard: act_records.begin_shard,
+    record_actions.EraseRecords: act_records.erase,
     actions.Export: act_exports.export,
 }
 

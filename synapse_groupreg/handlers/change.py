@@ -57,6 +57,8 @@ class Change:
     """Further figures for the answer."""
     accounts: tuple[str, ...] = ()
     """The accounts of this server that it bars: many ask for a second member of staff."""
+    second: bool = False
+    """Whether a second member of staff has to agree, whatever it touches."""
     proposed: bool = False
     """Whether it waits for a second member of staff instead of being carried out."""
 

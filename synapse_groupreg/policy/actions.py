@@ -55,6 +55,7 @@ class Right(enum.StrEnum):
     read_refusals = "read refusals"
     read_notices = "read notices"
     keep_records = "keep records"
+    erase_records = "erase records"
     search_records = "search records"
     export_records = "export records"
 
@@ -87,6 +88,7 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.read_refusals: _WATCH,
     Right.read_notices: _WATCH,
     Right.keep_records: _RUN,
+    Right.erase_records: _RUN,
     Right.search_records: _INSPECT,  # and everybody their own
     Right.export_records: _INSPECT,
 }

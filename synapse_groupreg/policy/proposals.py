@@ -15,6 +15,7 @@ import attrs
 from synapse_groupreg.policy.actions import Action, Blacklist, Follow, ImportRules
 from synapse_groupreg.policy.measures import Scope
 from synapse_groupreg.policy.policy_lists import PolicyRule, RuleKind
+from synapse_groupreg.policy.record_actions import EraseRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,9 +60,14 @@ def _scope(kept: Payload) -> Scope | None:
     return None if kept["scope"] is None else Scope(kept["scope"])
 
 
+def _erase(kept: Payload) -> Action:
+    return EraseRecords(**kept)
+
+
 PROPOSABLE: dict[str, Callable[[Payload], Action]] = {
     Blacklist.name: _blacklist,
     ImportRules.name: _import,
     Follow.name: _follow,
+    EraseRecords.name: _erase,
 }
 """How each action that can be proposed is read back."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What staff does to what was recorded: holds, removals, keys (article 13.2)."""
+"""What staff does to what was recorded: holds, removals, erasures, keys (articles 13.2, 6.3)."""
 
 from __future__ import annotations
 
@@ -73,3 +73,14 @@ class BeginShard(Action):
     name: ClassVar[str] = "epoch"
     right: ClassVar[Right] = Right.keep_records
     log: str
+
+
+@attrs.frozen(kw_only=True)
+class EraseRecords(Action):
+    """Erase what the retention store says of an account, as soon as no duty to keep it runs."""
+
+    name: ClassVar[str] = "erase-records"
+    right: ClassVar[Right] = Right.erase_records
+    user_id: str
+    duty_ended: str | None = None
+    """Why the duty to keep the records is over before `keep` is: a second member of staff has to agree."""

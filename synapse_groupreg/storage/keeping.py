@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.storage.database import Transaction
 
-PURGE, LOOK, ROTATE, EPOCH = "purge", "look", "rotate", "epoch"
-"""Kinds of work: remove a period; look at once for periods to remove; change keys; go on after a loss."""
+PURGE, LOOK, ROTATE, EPOCH, ERASE = "purge", "look", "rotate", "epoch", "erase"
+"""Kinds of work: remove a period; look at once for what is due; change keys; go on after a loss; erase in a period."""
 _HOLD = "id, log, from_ms, to_ms, until_ms, reason, basis, author, made_ms, lifted_ms, lifted_by"
 
 

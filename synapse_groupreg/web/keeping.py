@@ -1,19 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Endpoints of the retention store's keeping: holds, removal, keys."""
+"""Endpoints of the retention store's keeping: holds, removal, erasure, keys."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
 from synapse_groupreg.errors import Conflict, NotFound
-from synapse_groupreg.handlers.act_records import show
+from synapse_groupreg.handlers.act_records import show, show_erasure
 from synapse_groupreg.handlers.retention.purging import keeps, removable, standings
 from synapse_groupreg.policy import record_actions
 from synapse_groupreg.policy.actions import Right
-from synapse_groupreg.storage import keeping
+from synapse_groupreg.storage import erasures, keeping
 from synapse_groupreg.web.acting import DIGITS, answered
-from synapse_groupreg.web.bodies import ActQuery, Body, PageQuery, Text, Time, Why
+from synapse_groupreg.web.bodies import ActQuery, Body, PageQuery, Text, Time, UserId, Why
 from synapse_groupreg.web.endpoint import Endpoint
 from synapse_groupreg.web.reading import page
 
@@ -73,6 +73,15 @@ class EpochBody(ReasonBody):
     """The one whose end was lost."""
 
 
+class ErasureBody(ReasonBody):
+    """Whose records."""
+
+    user_id: UserId
+    """The account."""
+    duty_ended: Text | None = None
+    """Why no duty keeps them any more, though `keep` is not over; then a second member of staff has to agree."""
+
+
 class HoldsQuery(PageQuery):
     """Which holds."""
 
@@ -81,7 +90,7 @@ class HoldsQuery(PageQuery):
 
 
 class Keeping:
-    """Holds, removal, keys."""
+    """Holds, removal, erasure, keys."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -113,6 +122,16 @@ class Keeping:
     async def lift(self, call: Call) -> Answer:
         """DELETE retention/holds/{hold_id}."""
         return await self._do(call, record_actions.LiftHold(hold_id=_number(call, "hold_id"), reason=call.body.reason))
+
+    async def erasures(self, call: Call) -> Answer:
+        """GET retention/erasures."""
+        query = call.query
+        found, total = await self._run("groupreg_erasures", erasures.page, start=query.start, limit=query.limit)
+        return page("erasures", [{**show_erasure(one), "account": one.account} for one in found], total, query)
+
+    async def erase(self, call: Call) -> Answer:
+        """POST retention/erasures."""
+        return await self._do(call, record_actions.EraseRecords(**dict(call.body)))
 
     async def periods(self, _call: Call) -> Answer:
         """GET retention/periods."""
@@ -207,6 +226,23 @@ def keeping_endpoints(services: Services) -> tuple[Endpoint, ...]:
             query=ActQuery,
             body=Why,
             summary="Lift a hold",
+        ),
+        Endpoint(
+            method="GET",
+            path="retention/erasures",
+            right=Right.erase_records,
+            handle=keep.erasures,
+            query=PageQuery,
+            summary="Erasures, the newest first, and when more of each is carried out",
+        ),
+        Endpoint(
+            method="POST",
+            path="retention/erasures",
+            right=Right.erase_records,
+            handle=keep.erase,
+            query=ActQuery,
+            body=ErasureBody,
+            summary="Erase what is said of an account, as soon as no duty to keep it runs",
         ),
         Endpoint(
             method="GET",

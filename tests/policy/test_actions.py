@@ -32,6 +32,7 @@ MATRIX = {
     Right.read_refusals: "no      yes      yes      no       yes       yes",
     Right.read_notices: "no      yes      yes      no       yes       yes",
     Right.keep_records: "no      yes      no       no       no        yes",
+    Right.erase_records: "no      yes      no       no       no        yes",
     Right.export_records: "no      no       no       no       yes       yes",
     Right.search_records: "no      no       no       no       yes       yes",
 }
@@ -64,6 +65,7 @@ def test_an_inspector_changes_nothing() -> None:
         Right.blacklist,
         Right.decide,
         Right.keep_records,
+        Right.erase_records,
         Right.grant,
     }
     assert {right for right in Right if StaffRole.inspector in ROLES[right]}.isdisjoint(changing)

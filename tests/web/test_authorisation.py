@@ -65,6 +65,8 @@ GET    retention/periods            | no    no   yes  no   no   no   yes
 POST   retention/purge              | no    no   yes  no   no   no   yes
 POST   retention/keys               | no    no   yes  no   no   no   yes
 POST   retention/epoch              | no    no   yes  no   no   no   yes
+GET    retention/erasures           | no    no   yes  no   no   no   yes
+POST   retention/erasures           | no    no   yes  no   no   no   yes
 """
 CELLS = {
     tuple(left.split()): dict(zip(WHO, right.split(), strict=True))
@@ -84,6 +86,7 @@ BODIES: dict[tuple[str, ...], object] = {
     ("POST", "retention/purge"): {"reason": "r"},
     ("POST", "retention/keys"): {"reason": "r"},
     ("POST", "retention/epoch"): {"log": "events", "reason": "r"},
+    ("POST", "retention/erasures"): {"user_id": BOB, "reason": "r"},
     ("POST", "exports"): {"mode": "range", "case": "c", "basis": "b"},
 }
 

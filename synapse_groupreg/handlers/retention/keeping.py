@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from synapse_groupreg.config.retention import DAY_MS
 from synapse_groupreg.handlers.retention.clock import ClockWatch
+from synapse_groupreg.handlers.retention.erasing import Erasing
 from synapse_groupreg.handlers.retention.purging import Purging, keeps, removable, standings, wish
 from synapse_groupreg.handlers.retention.rotating import Rotating
 from synapse_groupreg.handlers.start import SERVER
@@ -52,6 +53,7 @@ class Keeping:
         self._clock = clock or ClockWatch()
         self._purging = Purging(database, homeserver, seal)
         self._rotating = Rotating(database, homeserver, keys)
+        self._erasing = Erasing(database, homeserver, seal=seal, keys=keys, duty_ms=config.keep)
         self._look_ms = 0
         self._behind: str | None = None
         """The log whose end was lost."""
@@ -70,9 +72,11 @@ class Keeping:
         now_ms = self._homeserver.now_ms()
         work = await self._database.run("groupreg_keeping", keeping.waiting)
         forced = [one for one in work if one.kind == keeping.LOOK]
-        if forced or not 0 <= now_ms - self._look_ms < LOOK_EVERY_MS:
+        asked = [one for one in work if one.kind == keeping.ERASE and "erasure" not in one.payload]
+        if forced or asked or not 0 <= now_ms - self._look_ms < LOOK_EVERY_MS:
             self._look_ms = now_ms
             await self._look(logs, now_ms, forced)
+            await self._database.run("groupreg_keeping", _forget, asked)
             work = await self._database.run("groupreg_keeping", keeping.waiting)
         return any([await self._step(logs, one) for one in work])
 
@@ -105,6 +109,8 @@ class Keeping:
             await self._purging.step(logs, work)
         elif work.kind == keeping.ROTATE:
             return await self._rotating.step(logs, work)
+        elif work.kind == keeping.ERASE and "erasure" in work.payload:
+            await self._erasing.step(logs, work)
         elif work.kind == keeping.EPOCH:
             # The log is open, so it went on already, or never had to.
             await self._database.run("groupreg_keeping", keeping.done, work.id)
@@ -126,15 +132,17 @@ class Keeping:
                 found = found[:1] if rested and doubt is None else []
             due += [(log.name, info) for info in found]
         self.next_purge_ms = min(goes, default=None)
+        await self._erasing.look(logs, holds, doubted=doubt is not None)
         await self._database.run("groupreg_keeping", _ask, due, forced, now_ms)
 
     def _look_at_clock(self, logs: Mapping[LogName, Log]) -> str | None:
         newest_ms = max(log.head.newest_ms for log in logs.values())
         doubt = self._clock.look(self._homeserver.now_ms(), newest_ms)
-        self._alarm("clock", doubt)
+        self.alarm("clock", doubt)
         return doubt
 
-    def _alarm(self, code: str, text: str | None) -> None:
+    def alarm(self, code: str, text: str | None) -> None:
+        """Tell operators what is wrong; None once it is right again."""
         if text is None:
             self.alarms.pop(code, None)
         elif self.alarms.get(code) != text:
@@ -146,5 +154,9 @@ def _ask(txn: Transaction, due: Sequence[tuple[str, PeriodInfo]], forced: Sequen
     said = forced[0].payload if forced else {"by": SERVER, "reason": "keep"}
     for log, info in due:
         wish(txn, log, info.period, now_ms, said)
-    for one in forced:
+    _forget(txn, forced)
+
+
+def _forget(txn: Transaction, work: Sequence[Work]) -> None:
+    for one in work:
         keeping.done(txn, one.id)

@@ -59,7 +59,7 @@ class Log:
     def __init__(self, name: str, store: Store, server_name: str, keys: LogKeys, published: Published) -> None:
         self.name = name
         self._store = store
-        self._server_name = server_name
+        self.server_name = server_name
         self._keys = keys
         self._published = published
         self._head: Head | None = None
@@ -84,7 +84,7 @@ class Log:
     @property
     def origin(self) -> str:
         """What its checkpoints are signed as."""
-        return origin_of(self._server_name, self.name, self.head.period.shard)
+        return origin_of(self.server_name, self.name, self.head.period.shard)
 
     def open(self, now_ms: int, cursors: Mapping[str, int]) -> None:
         """Become the owner. `cursors`: from where a log that is empty takes its sources.
@@ -172,7 +172,7 @@ class Log:
         for info in self._store.periods():
             rows = self._store.keys(info.period)
             if any(row.wrapped_by != ring.keys[0].id for row in rows):
-                place = about(origin_of(self._server_name, self.name, info.period.shard), info.period.month)
+                place = about(origin_of(self.server_name, self.name, info.period.shard), info.period.month)
                 fresh = [wrapped(ring, place, row.purpose, unwrapped(ring, place, row)) for row in rows]
                 self._store.rewrap(self.head, info.period, fresh)
 
@@ -246,7 +246,7 @@ class Log:
             newest_ms=0 if before is None else before.newest_ms,
             purged_ms=0 if before is None else before.purged_ms,
         )
-        place = about(origin_of(self._server_name, self.name, shard), month)
+        place = about(origin_of(self.server_name, self.name, shard), month)
         self._take(self._store.begin(before, after, new_period_keys(self._keys.ring, place)))
 
     def _roll(self, now_ms: int) -> None:

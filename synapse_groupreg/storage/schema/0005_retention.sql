@@ -26,6 +26,8 @@ CREATE TABLE groupreg_erasures (
     next_ms BIGINT,
     names BIGINT NOT NULL DEFAULT 0,
     records BIGINT NOT NULL DEFAULT 0,
+    -- The periods that were gone through, as JSON.
+    periods TEXT NOT NULL DEFAULT '[]',
     done_ms BIGINT
 )
 
@@ -34,7 +36,7 @@ CREATE UNIQUE INDEX groupreg_erasures_open ON groupreg_erasures (account) WHERE 
 -- What the recorder is to do with the retention store, once, whatever crashes: a row goes when it is done.
 CREATE TABLE groupreg_store_work (
     id {identity},
-    -- purge, look, rotate, epoch
+    -- purge, look, rotate, epoch, erase
     kind TEXT NOT NULL,
     log TEXT NOT NULL,
     -- What of it: two wishes for the same are one.

@@ -193,7 +193,7 @@ class Details:
 
 def pack(seed: bytes, quoted: Mapping[str, str]) -> bytes:
     """What is sealed of a record's details: the seed of all salts, and the values as JSON strings by field."""
-    values = ",".join(f'"{FIELDS[field]}":{value}' for field, value in quoted.items())
+    values = ",".join([f'"{FIELDS[field]}":{value}' for field, value in quoted.items()])
     return b"".join((_WHOLE, seed, b"{", values.encode(), b"}"))
 
 

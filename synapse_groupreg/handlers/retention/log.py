@@ -86,6 +86,10 @@ class Log:
         """What its checkpoints are signed as."""
         return origin_of(self.server_name, self.name, self.head.period.shard)
 
+    def is_empty(self) -> bool:
+        """Whether the store has nothing of this log yet. Raises StoreUnavailable."""
+        return self._store.head() is None
+
     def open(self, now_ms: int, cursors: Mapping[str, int]) -> None:
         """Become the owner. `cursors`: from where a log that is empty takes its sources.
 

@@ -135,12 +135,14 @@ class Recorder:
     async def _open_logs(self) -> None:
         if len(self._logs) == len(LogName):
             return
-        now_ms = self._homeserver.now_ms()
-        cursors = await self._database.run("groupreg_recorder", _start_positions, self._config.start)
         for name in LogName:
             log = self._logs[name] = self._open_log(name.value)
+            cursors: Mapping[str, int] = {}
+            # `beginning` goes through all of Synapse's events: not at each opening.
+            if name is LogName.events and await self._homeserver.in_thread(log.is_empty):
+                cursors = await self._database.run("groupreg_recorder", _start_positions, self._config.start)
             try:
-                await self._homeserver.in_thread(log.open, now_ms, cursors if name is LogName.events else {})
+                await self._homeserver.in_thread(log.open, self._homeserver.now_ms(), cursors)
             except Behind:
                 if not await self.upkeep.reopen(log):
                     raise
@@ -188,8 +190,17 @@ class Recorder:
         ends = await self._database.run("groupreg_recorder", _ends, log.head.cursors, now_ms if look else None)
         if look:
             self._look_ms = now_ms + LEFT_OVER_EVERY_MS
+        self._compare(ends, log.head.cursors)
         for source, (first, end) in sorted(ends.items()):
             await self._take_source(log, source, first, end)
+
+    def _compare(self, ends: Mapping[str, tuple[int, int]], cursors: Mapping[str, int]) -> None:
+        """A database that was put back from a backup gives positions again that were recorded before."""
+        back = [
+            f"{source} until {cursors[source]}" for source, (_, end) in ends.items() if end < cursors.get(source, 0)
+        ]
+        text = f"Synapse's database is older than the records of it; not recorded are new events of {', '.join(back)}"
+        self.upkeep.alarm("synapse-restored", text if back else None)
 
     async def _take_source(self, log: Log, source: str, first: int, end: int) -> None:
         after = log.head.cursors.get(source, first)

@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What a recorder takes from where, round by round."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from synapse_groupreg.retention.records import LogName
+from tests.database import result_of
+from tests.handlers.retention.recorder_victim import a_recorder
+from tests.storage.test_events import persist, reached
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from synapse_groupreg.handlers.retention.recorder import Recorder
+    from tests.database import TestDatabase
+    from tests.storage.store_places import Place
+
+
+@pytest.fixture
+def recorder(db: TestDatabase, place: Place, tmp_path: Path) -> Recorder:
+    return a_recorder({"store": place.settings, "folder": str(tmp_path)}, db)
+
+
+def happen(db: TestDatabase, *positions: int) -> None:
+    """Events that Synapse persisted."""
+    for position in positions:
+        db.do(persist, position)
+    db.do(reached, max(positions))
+
+
+def tick(recorder: Recorder) -> int:
+    """One round; how many events the log has then."""
+    result_of(recorder.tick())
+    assert recorder.problem is None
+    return recorder.logs[LogName.events].head.size - 1  # its first record names the key
+
+
+def test_each_round_takes_what_is_new(db: TestDatabase, recorder: Recorder) -> None:
+    happen(db, 2, 3, 4)
+    assert tick(recorder) == 3
+    assert tick(recorder) == 3
+    happen(db, 5, 9)
+    assert tick(recorder) == 5
+    assert recorder.logs[LogName.events].head.cursors["events/master"] == 9
+
+
+def test_from_where_to_begin_is_asked_once(db: TestDatabase, recorder: Recorder) -> None:
+    """`start: beginning` goes through all of Synapse's events."""
+    happen(db, 2)
+    tick(recorder)
+    result_of(recorder.shut_down())
+    db.runs.clear()
+    happen(db, 3)
+    assert tick(recorder) == 2
+    first = next(index for index, name in enumerate(db.runs) if name == "groupreg_outbox_number")
+    assert "groupreg_recorder" not in db.runs[:first]
+
+
+def test_positions_that_come_again_are_an_alarm(db: TestDatabase, recorder: Recorder) -> None:
+    happen(db, 2, 3, 4)
+    tick(recorder)
+    db.do(lambda txn: txn.execute("DELETE FROM events WHERE stream_ordering > 2"))
+    db.do(reached, 2)
+    tick(recorder)
+    assert recorder.upkeep.alarms["synapse-restored"].endswith("new events of events/master until 4")
+    db.do(persist, 5, event_id="$later")
+    db.do(reached, 5)
+    assert tick(recorder) == 4
+    assert "synapse-restored" not in recorder.upkeep.alarms

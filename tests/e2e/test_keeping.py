@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -85,7 +85,7 @@ def test_status_says_how_far_the_store_is(operator: Staff) -> None:
 
 
 def test_a_hold_is_put_listed_and_lifted(operator: Staff) -> None:
-    now = int(time.time() * 1000)
+    now = operator.acts()[0]["ts_ms"]
     body = {"from_ms": 0, "to_ms": now, "until_ms": now + DAY, "reason": "lawsuit", "basis": "order 17"}
     made = operator.groupreg("POST", "retention/holds", body).good()
     [shown] = operator.groupreg("GET", "retention/holds").good()["holds"]
@@ -121,6 +121,30 @@ def test_keys_are_renewed_and_the_server_starts_with_them(strict: Homeserver, op
             assert "is not the key that signed the log events" in last_words(strict)
     finally:
         strict.start()
+
+
+def test_a_person_is_erased_once_two_agree_that_the_duty_has_ended(strict: Homeserver, operator: Staff) -> None:
+    person, admin = Person(strict, "leaver"), Staff(strict, "second")
+    room = person.found_group()
+    person.send(room).good()
+    body = {"user_id": person.user_id, "reason": "asked for"}
+    operator.groupreg("POST", "retention/erasures", body).good()
+    found = poll(
+        lambda: [one for one in operator.groupreg("GET", "retention/erasures").good()["erasures"] if one["next_ms"]]
+    )
+    assert found[0]["next_ms"] > operator.acts()[0]["ts_ms"] + 180 * DAY
+    proposed = operator.groupreg("POST", "retention/erasures", {**body, "duty_ended": "court order 9"}).good()
+    assert (proposed["changed"], found[0]["done_ms"]) == (False, None)
+    admin.groupreg("POST", f"proposals/{proposed['proposal']['id']}/approve", {}).good()
+    [done] = poll(
+        lambda: [one for one in operator.groupreg("GET", "retention/erasures").good()["erasures"] if one["done_ms"]]
+    )
+    assert done["account"] is None
+    assert done["records"] > 0
+    shown = admin.groupreg("GET", f"accounts/{quote(person.user_id)}/records", reason="check").good()
+    assert [one for one in shown["records"] if one["kind"] == "event"] == []
+    proposal = admin.groupreg("GET", f"proposals/{proposed['proposal']['id']}").good()
+    assert person.user_id not in str(proposal)
 
 
 def test_while_nothing_can_be_recorded_refuse_refuses_and_allow_allows_and_nothing_is_lost(

@@ -50,6 +50,9 @@ class Reading:
             "mode": self._services.snapshot.mode,
             **shown,
             "identity": config.identity.model_dump(mode="json", exclude={"keys_path"}),
+            "retention": config.retention.model_dump(
+                mode="json", include={"enabled", "keep", "keep_acts", "content", "full_content"}
+            ),
             "default_language": config.texts.default_language,
         }
 

@@ -48,9 +48,10 @@ HEADERS: dict[str, str] = {
 }
 """What goes with the page; the caller adds Content-Language."""
 
-SECTIONS = ("limits", "identity", "verify", "people", "federation", "refusals", "appeal", "complaint")
+SECTIONS = ("limits", "identity", "verify", "people", "federation", "refusals", "appeal", "records", "complaint")
 """The page's parts, by their anchors."""
 _CODE_LIMITS = {"room-full": "members_per_room", "too-many-founded": "rooms_founded", "too-many-joined": "rooms_joined"}
+_DAY_MS = 86_400_000
 _CONTACT_SCHEMES = ("mailto:", "https://", "http://")
 
 
@@ -89,10 +90,23 @@ def render_rules(policy: Mapping[str, Any], language: str, server_name: str, *, 
         remote_senders=identity["remote_senders"] if identity["required"]["post"] != "none" else None,
         codes=texts.codes(),
         code_limits=_CODE_LIMITS,
+        records=_records(policy.get("retention"), language),
         contact=contact if contact and contact.startswith(_CONTACT_SCHEMES) else None,
         preset=policy.get("preset"),
     )
     return page.encode()
+
+
+def _records(retention: Mapping[str, Any] | None, language: str) -> list[str]:
+    """What is kept of people here, for how long, and how they see it (articles 6.3, 13.2)."""
+    if not retention or not retention["enabled"]:
+        return [texts.text("page.records.off", language)]
+    full = retention["full_content"] if retention["content"] == "full" else {}
+    return [
+        texts.text("page.records.kept", language, days=f"{retention['keep'] // _DAY_MS:,}"),
+        texts.text(f"page.records.{retention['content']}", language, **full),
+        texts.text("page.records.own", language, command="groupreg my-records"),
+    ]
 
 
 def _needs(policy: Mapping[str, Any], language: str) -> list[Need]:

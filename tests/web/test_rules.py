@@ -199,6 +199,27 @@ def test_a_contact_becomes_a_link() -> None:
     assert texts.text("page.appeal.contact", "en") not in page()
 
 
+def retained(**changes: object) -> dict[str, Any]:
+    return {"enabled": True, "keep": 184 * 86_400_000, "content": "hash", "full_content": None, **changes}
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_people_are_told_what_is_recorded_of_them_for_how_long_and_on_what_basis(language: str) -> None:
+    def told(key: str, **facts: object) -> str:
+        return texts.text(f"page.records.{key}", language, **facts)
+
+    own = told("own", command="groupreg my-records")
+    usual = page(language, retention=retained())
+    assert all(one in usual for one in (told("kept", days="184"), told("hash"), own))
+    basis = {"basis": "A duty of <schools>, section 7.", "until": "2027-06-30"}
+    full = page(language, retention=retained(content="full", full_content=basis))
+    assert told("full", **{**basis, "basis": "A duty of &lt;schools&gt;, section 7."}) in full
+    assert told("none") in page(language, retention=retained(content="none"))
+    for off in (page(language), page(language, retention=retained(enabled=False))):
+        assert told("off") in off
+        assert own not in off
+
+
 def test_a_contact_cannot_smuggle_in_a_script() -> None:
     assert "javascript" not in page(contact="javascript:alert(1)")
 

@@ -64,7 +64,7 @@ def load(folder: str) -> IdentityKey:
 def secret_file(path: Path, option: str) -> bytes:
     """The random bytes in a file, which is made on the very first start. Raises CannotStart, naming the option."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(path.parent)
         make_file(path, secrets.token_bytes(_BYTES))
         secret = path.read_bytes()
     except OSError as error:
@@ -76,6 +76,14 @@ def secret_file(path: Path, option: str) -> bytes:
         message = f"{option}: {path} must hold exactly {_BYTES} bytes; put the original key file back"
         raise CannotStart(message)
     return secret
+
+
+def _make_folder(folder: Path) -> None:
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in missing:
+        # Or a power failure could take the folder, and with it the key to all that was sealed by then.
+        _sync(path.parent)
 
 
 def make_file(path: Path, content: bytes) -> None:

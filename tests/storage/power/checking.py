@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from synapse_groupreg.errors import CannotStart
 from synapse_groupreg.handlers.retention.log import Behind, Log
 from synapse_groupreg.handlers.retention.published import Published
 from synapse_groupreg.retention import ed25519, notes, tree
 from synapse_groupreg.retention.records import KIND_NUMBERS, Kind
+from synapse_groupreg.retention.sealing import SealError
 from synapse_groupreg.storage.store import Selection, StoreUnavailable
 from synapse_groupreg.storage.store_sqlite import SqliteStore
 from synapse_groupreg.storage.store_tree import StoredTree
 from tests.handlers.retention.stage import MONTH_MS, NOVEMBER_MS, SERVER
 from tests.storage.power.disk import Disk, Luck, Step, steps
-from tests.storage.power.victim import ACKNOWLEDGED, LOG, KnownKeys, State, messages, state_of
+from tests.storage.power.victim import ACKNOWLEDGED, KEYS, LOG, State, keys_in, messages, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,13 +124,13 @@ def outcome(one: Run, done: int, folder: Path) -> str:
     try:
         with contextlib.closing(SqliteStore(folder / "store", LOG)) as store:
             raised = store.acquire() is not None
-            state = state_of(store, Published(folder), int(raised))
+            state = state_of(store, Published(folder / KEYS), int(raised))
             check_files(store, folder / "store" / LOG)
         said = compared(state, one.states, done)
         go_on(folder)
     except Behind:
         return BEHIND
-    except (StoreUnavailable, sqlite3.DatabaseError, notes.NoteError) as error:
+    except (StoreUnavailable, sqlite3.DatabaseError, notes.NoteError, SealError, CannotStart) as error:
         return f"{DAMAGED}: {error}"
     except (AssertionError, KeyError) as error:
         return f"{OTHER}: {error!r}"
@@ -161,8 +163,9 @@ def check_files(store: SqliteStore, folder: Path) -> None:
 
 def go_on(folder: Path) -> None:
     """Start the log as a server does, add to it, and sign that; all of the tree must bear the signature."""
-    store, published, keys = SqliteStore(folder / "store", LOG), Published(folder), KnownKeys()
-    log = Log(LOG, store, SERVER, keys, published)
+    keys = keys_in(folder)
+    store = SqliteStore(folder / "store", LOG)
+    log = Log(LOG, store, SERVER, keys, Published(folder / KEYS))
     try:
         log.open(LAST_MS, {})
         before = log.head.size

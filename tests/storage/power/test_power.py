@@ -49,7 +49,7 @@ def test_the_trace_tells_all_that_came_to_the_files(whole: Run) -> None:
 
 def test_a_power_loss_at_any_point_loses_nothing_that_was_acknowledged(whole: Run, tmp_path: Path) -> None:
     chance = random.Random(5)
-    few = [*chance.sample(whole.after_each(), 12), *chance.sample(range(len(whole.done)), 30)]
+    few = [*chance.sample(whole.after_each(), 8), *chance.sample(range(len(whole.done)), 25)]
     points = [*few, *whole.after_names()]
     assert len(points) >= 60
     assert {*lose_power(whole, tmp_path / "left", points, 5)} == {HERE, NEXT}
@@ -58,7 +58,7 @@ def test_a_power_loss_at_any_point_loses_nothing_that_was_acknowledged(whole: Ru
 @pytest.mark.prove
 def test_a_power_loss_at_each_point_loses_nothing_that_was_acknowledged(whole: Run, tmp_path: Path) -> None:
     """Each point of the trace, and what chance makes of it, several times."""
-    points = [*range(len(whole.done))] * 3
+    points = [*range(len(whole.done))] * 2
     assert len(points) >= 1000
     assert {*lose_power(whole, tmp_path / "left", points, 6)} == {HERE, NEXT}
 
@@ -67,5 +67,5 @@ def test_a_power_loss_at_each_point_loses_nothing_that_was_acknowledged(whole: R
 def test_a_store_that_does_not_sync_is_found(tracer: Path, tmp_path: Path, fault: str, finds: set[str]) -> None:
     """Right after something was acknowledged, when all that nobody synced is gone; one is the first period's begin."""
     careless = run(tracer, tmp_path / "run", fault)
-    found = lose_power(careless, tmp_path / "left", careless.after_each()[1::4], 7, unlucky())
+    found = lose_power(careless, tmp_path / "left", careless.after_each()[1::5], 7, unlucky())
     assert finds <= {*found}

@@ -18,9 +18,8 @@ import attrs
 
 from synapse_groupreg.handlers.retention.log import Log
 from synapse_groupreg.handlers.retention.published import Published
-from synapse_groupreg.retention import ed25519
+from synapse_groupreg.homeserver.retention_keys import RetentionKeys
 from synapse_groupreg.retention.records import Entry, Kind
-from synapse_groupreg.retention.sealing import KeyRing, WrappingKey
 from synapse_groupreg.storage import store_sqlite_files
 from synapse_groupreg.storage.store import Selection
 from synapse_groupreg.storage.store_sqlite import SqliteStore
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.store import Period
 
 LOG = "events"
+KEYS = "server/keys"
+"""The folder of keys, and of what was published."""
 ACKNOWLEDGED = "acknowledged"
 """The file of what must be there: a line of JSON after each thing that was done."""
 FOLDERS_UNSYNCED, NORMAL = "folders-unsynced", "synchronous-normal"
@@ -43,16 +44,10 @@ _CHANGES = {"acquire", "begin", "append", "put_checkpoint", "purge", "rewrap", "
 _CONTENT_EVERY = 10
 
 
-class KnownKeys(ThrowAwayKeys):
-    """Keys that another process has too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._seed = b"s" * 32
-        self.public = ed25519.public_key(self._seed)
-        self.old = WrappingKey("old", b"o" * 32)
-        self.new = WrappingKey("new", b"n" * 32)
-        self.ring = KeyRing((self.old, self.new))
+def keys_in(folder: Path) -> RetentionKeys:
+    """What lies outside the store, as a server makes it on its first start."""
+    server = ThrowAwayKeys()
+    return RetentionKeys(str(folder / KEYS), SERVER, lambda: ("ed25519:a_test", server.sign))
 
 
 class Marked:
@@ -132,14 +127,14 @@ class Life:
     """A process that keeps a log."""
 
     def __init__(self, folder: Path) -> None:
-        self.keys = KnownKeys()
+        self.keys = keys_in(folder)
         self.now_ms = NOVEMBER_MS
         self._folder = folder
         self._marks = os.open(folder / ACKNOWLEDGED, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._position = 1
 
     def start(self) -> None:
-        store, published = SqliteStore(self._folder / "store", LOG), Published(self._folder)
+        store, published = SqliteStore(self._folder / "store", LOG), Published(self._folder / KEYS)
 
         def tell() -> None:
             mark = json.dumps(attrs.asdict(state_of(store, published))).encode() + b"\n"
@@ -182,8 +177,11 @@ class Life:
         self.erase(november, [1, 2])
         self.erase(self.log.head.period, [2, 3])
         self.write(4)
-        self.keys.ring = KeyRing((self.keys.new, self.keys.old))
+        self.keys.add_wrapping_key()
         self.log.rewrap()
+        self.keys.drop_old_wrapping_keys()
+        self.keys.renew_signing_key()
+        self.log.note_key(self.now_ms)
         self.now_ms += MONTH_MS
         self.write(15, 50)
         self.log.checkpoint()

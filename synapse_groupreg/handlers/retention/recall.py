@@ -21,6 +21,7 @@ from synapse_groupreg.handlers.retention.searching import (
     token_of,
 )
 from synapse_groupreg.policy.actions import Right
+from synapse_groupreg.policy.record_actions import EraseRecords
 from synapse_groupreg.retention.records import Kind, LogName, canonical
 from synapse_groupreg.storage import outbox
 from synapse_groupreg.storage.entries import draft, given
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
     View = dict[str, Any]
 
-LOOKS = (Kind.look, Kind.search, Kind.export, Kind.erase)
-"""What people are told of that others did with data about them."""
+LOOKS = (Kind.look, Kind.search, Kind.export)
+"""What people are told of that others did with data about them; and who asked for an erasure of it."""
 _FIRST = ("sender", "room_id", "target", "event_id")
 """Sensitive fields that every view has; the others only where there are any."""
 _OTHERS = frozenset({"author"})
@@ -83,21 +84,23 @@ class Recall:
         To read one's own is no look; anybody else's is, and needs a reason. Raises Invalid, Unavailable.
         """
         did, looked = Wanted(actor=user_id), Wanted(target=user_id, kinds=LOOKS)
-        positions = positions_of(start, len(LogName) + 1)
+        # What an erasure does is recorded without a name: that would be one more to erase.
+        erased = Wanted(target=user_id, kinds=(Kind.act,), types=(EraseRecords.name,))
+        positions = positions_of(start, len(LogName) + 2)
 
         def read() -> View:
             with ExitStack() as lent:
                 events, acts = (lent.enter_context(self._openers.lend(log.value)) for log in LogName)
-                searches = ((events, did), (acts, did), (acts, looked))
+                searches = ((events, did), (acts, did), (acts, looked), (acts, erased))
                 streams = [
                     Stream(opener, wanted, position, limit)
                     for (opener, wanted), position in zip(searches, positions, strict=True)
                 ]
-                *own, others = streams
+                own, others = streams[: len(LogName)], streams[len(LogName) :]
                 answer = {
                     "user_id": user_id,
                     "records": [show(hit, hidden=_OTHERS) for hit in page(own, limit)],
-                    "looks": [_look(hit) for hit in page([others], limit)],
+                    "looks": [_look(hit) for hit in page(others, limit)],
                 }
                 token = token_of([stream.position for stream in streams])
                 return answer if token is None else {**answer, "next_token": token}

@@ -161,6 +161,7 @@ def test_people_see_what_they_did_and_who_looked_but_not_who_it_was_nor_why(arch
         archive.entry(Kind.search, type="search records", actor=BOB, target=ALICE, facts={"records": 3}),
         archive.entry(Kind.act, type="blacklist", actor=BOB, target=ALICE),
         archive.entry(Kind.hold, type="hold", actor=BOB, target=ALICE),
+        archive.entry(Kind.act, type="erase-records", actor=BOB, target=ALICE),
     )
     mine = desk.about(ALICE, staff=Staff(user_id=ALICE))
     assert [(one["log"], one["kind"]) for one in mine["records"]] == [
@@ -169,6 +170,7 @@ def test_people_see_what_they_did_and_who_looked_but_not_who_it_was_nor_why(arch
     ]
     assert mine["records"][3]["ip"] == "192.0.2.7"
     assert [(one["kind"], one["type"], one["roles"]) for one in mine["looks"]] == [
+        ("act", "erase-records", []),
         ("search", "search records", []),
         ("look", "read accounts", ["reviewer"]),
     ]

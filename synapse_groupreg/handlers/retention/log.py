@@ -132,10 +132,14 @@ class Log:
 
         Raises Fenced, StoreUnavailable.
         """
-        month = month_of(now_ms)
-        if month > self.head.period.month:
-            self._roll(now_ms)
+        if entries:
+            self.roll(now_ms)  # else a log in which nothing happens stays as old as its newest record
         self._append(entries, cursors)
+
+    def roll(self, now_ms: int) -> None:
+        """Close the period and begin the next, if it is another month."""
+        if month_of(now_ms) > self.head.period.month:
+            self._roll(now_ms)
 
     def tally(self, kind: str, name: str, now_ms: int) -> None:
         """Record how often a room or account stands in the period so far, so that an export can prove it is whole."""

@@ -122,7 +122,7 @@ class Purging:
             await self._held(work)
         elif period == log.head.period:
             # So old that nothing came since: it is closed as if a record came now, and goes then.
-            await self._homeserver.in_thread(log.append, [], {}, now_ms)
+            await self._homeserver.in_thread(log.roll, now_ms)
         elif work.outbox_id is None:
             await self._tell(log, work, info)
         elif await self._is_told(logs[LogName.acts], work.outbox_id):

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 _BLOCK = 1 << tree.BLOCK_LEVEL
 _CHUNK = 1024
 """Blocks that are read together: a proof at the edge of a large tree asks for all of them."""
+_REMEMBERED = 64
+"""Blocks whose leaves are kept: a proof asks from left to right, and one of many records touches nearly every block."""
 
 
 class StoredTree:
-    """The tree of one shard. Remembers what it read: make a new one for a new question."""
+    """The tree of one shard. Remembers what it read of its size and hashes: make a new one for a new question."""
 
     def __init__(self, reader: StoreReader, shard: int) -> None:
         self._reader = reader
@@ -25,8 +27,10 @@ class StoredTree:
         self._chunks: dict[int, dict[int, bytes]] = {}
         self._blocks: dict[int, list[bytes]] = {}
         self._above: dict[tuple[int, int], bytes] = {}
-        size, hashes = reader.bases().get(shard, (0, ()))
-        self.node = tree.pruned_nodes(tree.Frontier(size, hashes), self._node)
+        head = reader.head()
+        self._size = head.size if head is not None and head.period.shard == shard else 0
+        self._removed, hashes = reader.bases().get(shard, (0, ()))
+        self.node = tree.pruned_nodes(tree.Frontier(self._removed, hashes), self._node)
         """The hash of a complete subtree. Raises KeyError if its records were removed one by one."""
 
     def root(self, size: int) -> bytes:
@@ -63,13 +67,12 @@ class StoredTree:
             first, stop = self._span(block, end)
             leaves = [b""] * (first - block * _BLOCK) + self._reader.leaves(self._shard, first, stop)
             self._blocks[block] = leaves
+            if len(self._blocks) > _REMEMBERED:
+                del self._blocks[next(iter(self._blocks))]
         wanted = tree.Frontier()
         wanted.extend(leaves[start - block * _BLOCK : end - block * _BLOCK])
         return wanted.root()
 
     def _span(self, block: int, end: int) -> tuple[int, int]:
         """What of a block can be read: not what was removed, not what is not there yet."""
-        removed, _ = self._reader.bases().get(self._shard, (0, ()))
-        head = self._reader.head()
-        newest = head.size if head is not None and head.period.shard == self._shard else end
-        return max(block * _BLOCK, removed), max(end, min((block + 1) * _BLOCK, newest))
+        return max(block * _BLOCK, self._removed), max(end, min((block + 1) * _BLOCK, self._size))

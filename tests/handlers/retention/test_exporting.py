@@ -79,6 +79,16 @@ def test_a_subject_may_be_shown_in_some_months_only(archive: Archive) -> None:
     assert [part.period for part in made.report.coverage] == [(second.first, second.end - 1)]
 
 
+def test_in_an_open_month_the_newest_count_is_shown(archive: Archive) -> None:
+    chat(archive, 1)
+    before = exported(archive, mode="subject", room_id=GARDEN)
+    archive.put(*(archive.message(BOB, GARDEN) for _ in range(3)))
+    after = exported(archive, mode="subject", room_id=GARDEN)
+    assert after.report.kinds["tally"] == 1
+    assert after.report.coverage[0].until == archive.logs[LogName.events].head.size - 1 > before.indexes[-1]
+    assert after.report.coverage[0].records == before.report.coverage[0].records + 3
+
+
 def test_an_account_is_shown_in_the_log_of_acts_too(archive: Archive) -> None:
     archive.put(*(archive.look(CAROL, ALICE) for _ in range(3)), archive.look(BOB, ALICE))
     made = exported(archive, log="acts", mode="subject", user_id=CAROL)

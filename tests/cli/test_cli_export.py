@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from synapse_groupreg.cli.export import counted
+from synapse_groupreg.cli.export import counted, new_file
+from synapse_groupreg.cli.failures import BadInput
 from tests.retention.sample_log import sample
 
 LOG = sample()
@@ -75,6 +76,14 @@ def test_nothing_is_overwritten(groupreg: Any, exporter: Any) -> None:
         done = groupreg(*ROOM, *WHY, *out)
         assert (done.exit_code, "is there already" in done.output) == (2, True)
     assert exporter.sent("POST", "exports") == [], "it was not even asked for"
+
+
+def test_a_file_that_appears_meanwhile_is_not_overwritten_either(folder: Path) -> None:
+    file = folder / "mine.jsonl"
+    file.write_text("mine")
+    with pytest.raises(BadInput, match="is there already"), new_file(file):
+        pass
+    assert file.read_text() == "mine"
 
 
 def test_a_download_that_breaks_off_leaves_nothing(groupreg: Any, exporter: Any, folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
-from synapse_groupreg.retention.tree import leaf_hash
+from synapse_groupreg.retention.tree import Frontier, leaf_hash
 from synapse_groupreg.storage.store_postgres_schema import HEAD_TABLES, tables_of
 
 if TYPE_CHECKING:
@@ -65,3 +65,16 @@ def with_its_hash(archive: Archive, period: Period, index: int) -> None:
 def moved(rows: Sequence[tuple[Any, ...]], n: int) -> tuple[Any, ...]:
     """A row with another number."""
     return (n, *rows[0][1:])
+
+
+def cut_off(archive: Archive, period: Period, *, signed: bool) -> None:
+    """Take the end of the log away, with what the head says of it; `signed`: and with its checkpoints."""
+    info = archive.place.reader().periods()[-1]
+    size = info.end - 3
+    frontier = Frontier()
+    frontier.extend(archive.place.reader().leaves(1, 0, size))
+    operate(archive, period, "DELETE FROM {records} WHERE n >= ?", size - info.first)
+    sql = "UPDATE {state} SET size = ?, frontier = ? WHERE log = ?"
+    operate(archive, period, sql, size, b"".join(frontier.hashes), "events")
+    if signed:
+        operate(archive, period, "DELETE FROM {checkpoints} WHERE log = ?", "events")

@@ -17,7 +17,7 @@ from synapse_groupreg.retention import notes, tree
 from synapse_groupreg.retention.records import LogName, canonical
 from tests.handlers.retention.exports import chunks, parts, sign, wanted
 from tests.handlers.retention.stage import ALICE, BOB, GARDEN, KITCHEN, SERVER, Archive, ThrowAwayKeys
-from tests.handlers.retention.surgery import COLUMNS, moved, operate, with_its_hash
+from tests.handlers.retention.surgery import COLUMNS, cut_off, moved, operate, with_its_hash
 from tests.handlers.retention.test_exporting import chat, purge
 from tests.handlers.retention.test_reading import erase
 from tests.retention.verdicts import both
@@ -233,6 +233,23 @@ def test_what_was_done_to_a_rooms_records_is_found_in_its_bundle(
     assert what_a_bundle_shows(filled, ROOM) != ""
 
 
+@pytest.mark.parametrize(
+    ("spoil", "index", "said"),
+    [
+        (unchain, lambda _: 16, "names record None as the one before of the same room"),
+        (miscount, lambda archive: archive.place.reader().periods()[0].end - 1, "does not count the records"),
+    ],
+)
+def test_what_a_record_says_of_others_is_compared_with_them(
+    filled: Archive, spoil: Callable[[Archive], str], index: Callable[[Archive], int], said: str
+) -> None:
+    """Also where whoever changed it knew how hashes are made."""
+    spoil(filled)
+    with_its_hash(filled, first_period(filled), index(filled))
+    assert said in faults(filled)
+    assert "is not what its hash was made of" not in faults(filled)
+
+
 def test_a_room_that_search_would_miss_is_found(filled: Archive) -> None:
     sql = "UPDATE {names} SET lookup = ? WHERE ref = (SELECT room FROM {records} WHERE n = 1)"
     operate(filled, first_period(filled), sql, b"\1" * 16)
@@ -254,28 +271,15 @@ def test_a_record_that_was_appended_is_found_and_in_no_bundle(filled: Archive) -
 # What is done to the rest.
 
 
-def cut_off(archive: Archive, *, signed: bool) -> None:
-    """The end of the log, with all that the store says of it."""
-    period, info = last_period(archive), archive.place.reader().periods()[-1]
-    size = info.end - 3
-    frontier = tree.Frontier()
-    frontier.extend(archive.place.reader().leaves(1, 0, size))
-    operate(archive, period, "DELETE FROM {records} WHERE n >= ?", size - info.first)
-    sql = "UPDATE {state} SET size = ?, frontier = ? WHERE log = ?"
-    operate(archive, period, sql, size, b"".join(frontier.hashes), "events")
-    if signed:
-        operate(archive, period, "DELETE FROM {checkpoints} WHERE log = ?", "events")
-
-
 def test_an_end_that_was_cut_off_is_found(filled: Archive) -> None:
-    cut_off(filled, signed=False)
+    cut_off(filled, last_period(filled), signed=False)
     assert "covers records that the store has not" in faults(filled)
     assert "the published checkpoint's file covers" in faults(filled)
     assert what_a_bundle_shows(filled) != ""
 
 
 def test_an_end_that_was_cut_off_with_its_checkpoint_is_found_by_the_one_outside(filled: Archive) -> None:
-    cut_off(filled, signed=True)
+    cut_off(filled, last_period(filled), signed=True)
     assert "the published checkpoint's file covers" in faults(filled)
     assert faults(filled).count("\n") == 0
     assert what_a_bundle_shows(filled).startswith("refused: ")

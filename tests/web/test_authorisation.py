@@ -108,7 +108,9 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
     method, path = line
     for who, cell in CELLS[line].items():
         token = {"other": "bob", "own": "alice"}.get(who, who)
-        address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, hold_id=1, import_id="none", proposal_id=1, export_id="none")
+        address = path.format(
+            user_id=ALICE, room_id=ROOM, measure_id=1, hold_id=1, import_id="none", proposal_id=1, export_id="none"
+        )
         before = server.stage.contents()
         reply = server.ask(method, f"{address}?dry_run=true&reason=r", BODIES.get(line), token=token)
         if cell == "yes":
@@ -122,7 +124,9 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
 @pytest.mark.parametrize("line", CELLS, ids=" ".join)
 def test_nobody_comes_in_without_a_good_token(server: Server, line: tuple[str, str]) -> None:
     method, path = line
-    address = path.format(user_id=ALICE, room_id=ROOM, measure_id=1, hold_id=1, import_id="none", proposal_id=1, export_id="none")
+    address = path.format(
+        user_id=ALICE, room_id=ROOM, measure_id=1, hold_id=1, import_id="none", proposal_id=1, export_id="none"
+    )
     before = server.stage.contents()
     missing, unknown = server.ask(method, address, token=None), server.ask(method, address, token="stolen")
     assert (missing.status, missing.json["errcode"]) == (401, "M_MISSING_TOKEN")

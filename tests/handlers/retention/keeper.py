@@ -97,6 +97,8 @@ class Keeper:
         self.database = database
         self.homeserver = Machine()
         self.config = load({"mode": "enforce", "federation": "open", "retention": options}).retention
+        self.found_dead: Callable[[], object] = lambda: None
+        """Called on what a process left that died."""
         self._server_seed = b"7" * 32
         self.published = Published(folder)
         self.start()
@@ -151,6 +153,7 @@ class Keeper:
         finally:
             self.homeserver.killed_at = None
             self.kill()
+            self.found_dead()
             self.work()
         return False
 

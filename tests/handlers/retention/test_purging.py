@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from synapse_groupreg.retention.records import Kind, LogName
+from synapse_groupreg.handlers.retention import purging
+from synapse_groupreg.retention.records import KIND_NUMBERS, Kind, LogName
 from synapse_groupreg.storage import keeping
 from synapse_groupreg.storage.keeping import Hold
-from tests.handlers.retention.keeper import DAY, KEEP, MONTH, Keeper
+from tests.database import result_of
+from tests.handlers.retention.keeper import DAY, KEEP, MONTH, Keeper, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,6 +194,43 @@ def test_what_is_so_old_that_nothing_came_since_goes_too(keeper: Keeper) -> None
     keeper.check()
 
 
+def assert_told(keeper: Keeper, before: list[str]) -> None:
+    """What is gone was recorded before, and the record is signed: nobody can remove without a trace."""
+    there = keeper.months()
+    signed = {
+        one.facts["months"][0]: one.row.idx
+        for one in keeper.records(LogName.acts, kinds=[KIND_NUMBERS[Kind.purge]])
+        if one.facts is not None
+    }
+    [(size, _)] = keeper.place.reader("acts").checkpoints(1)
+    assert all(signed[month] < size for month in before if month not in there)
+
+
+def test_nothing_goes_before_its_record_is_in_the_store_and_signed(keeper: Keeper) -> None:
+    keeper.live(6)
+    keeper.tick()
+    before, now = keeper.months(), keeper.homeserver.now
+    period = keeper.place.reader("events").periods()[0].period
+    keeper.database.do(purging.wish, "events", period, now, FORCED)
+    for _ in range(4):  # the recorder does nothing else meanwhile
+        [work] = keeper.database.do(keeping.waiting)
+        result_of(keeper.keeping._purging.step(keeper.recorder.logs, work))
+    assert work.outbox_id is not None
+    assert keeper.months() == before
+    keeper.work()
+    assert keeper.months() == before[1:]
+
+
+def test_two_that_remove_the_same_month_record_it_once(keeper: Keeper) -> None:
+    keeper.live(1)
+    now = keeper.homeserver.now
+    keeper.database.do(keeping.queue, keeping.PURGE, "events", "x", payload=FORCED, now_ms=now)
+    [work] = keeper.database.do(keeping.waiting)
+    for _ in range(2):  # both read that it is not told yet
+        keeper.database.do(purging._tell, work, {"log": "events"}, seal, now)
+    assert keeper.database.rows("SELECT count(*) FROM groupreg_outbox") == [(1,)]
+
+
 def test_wherever_the_process_dies_a_month_is_removed_and_recorded_once(
     place: Place, tmp_path: Path, sqlite_db: TestDatabase, request: pytest.FixtureRequest
 ) -> None:
@@ -203,6 +243,7 @@ def test_wherever_the_process_dies_a_month_is_removed_and_recorded_once(
         keeper.login()
         before = keeper.months()
         force(keeper)
+        keeper.found_dead = partial(assert_told, keeper, before)
         died = keeper.work_and_die_at(step)
         gone = [month for month in before if month not in keeper.months()]
         removed += len(gone)

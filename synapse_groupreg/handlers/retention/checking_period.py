@@ -66,9 +66,8 @@ class PeriodCheck:
         self._faults = faults
         self._positions = positions
         self._next = info.first
-        self._last: dict[tuple[str, int], int] = {}
-        """The newest record of each room and, as actor, each account."""
-        self._tallies: dict[str, tuple[str, int, int]] = {}
+        self._chains: dict[str, dict[int, list[int]]] = {"room": {}, "actor": {}}
+        """Of each room and, as actor, each account: the newest record, and how many."""
         self._refs: dict[int, str] = {}
         """Names that were looked at, and their tokens."""
         self._tokens: set[str] = set()
@@ -152,20 +151,22 @@ class PeriodCheck:
             text = f"is at position {row.position} of {row.source}, after one at {before}: it was taken twice, or moved"
             self._fault(row, text, SERVER)
         self._positions[row.source] = row.position
-        for kind, ref, said in (("room", row.room, row.room_prev), ("actor", row.actor, row.actor_prev)):
-            if ref is not None:
-                last = self._last.get((kind, ref))
-                if said != last:
-                    text = f"names record {said} as the one before of the same {kind}, and that is record {last}"
-                    self._fault(row, text)
-                self._last[kind, ref] = row.idx
-                self._count(kind, ref, row.idx)
+        if row.room is not None:
+            self._follow(row, "room", row.room, row.room_prev)
+        if row.actor is not None:
+            self._follow(row, "actor", row.actor, row.actor_prev)
 
-    def _count(self, kind: str, ref: int, idx: int) -> None:
-        token = self._refs.get(ref)
-        if token is not None:
-            _, count, _ = self._tallies.get(token, ("", 0, 0))
-            self._tallies[token] = ("room" if kind == "room" else "account", count + 1, idx)
+    def _follow(self, row: Row, kind: str, ref: int, said: int | None) -> None:
+        """The record before of the same room or actor is the one that the row names."""
+        chain = self._chains[kind].get(ref)
+        last = None if chain is None else chain[0]
+        if said != last:
+            self._fault(row, f"names record {said} as the one before of the same {kind}, and that is record {last}")
+        if chain is None:
+            self._chains[kind][ref] = [row.idx, 1]
+        else:
+            chain[0] = row.idx
+            chain[1] += 1
 
     def _is_right(self, record: OpenRecord) -> bool:
         try:
@@ -187,7 +188,15 @@ class PeriodCheck:
             self._closing(record)
 
     def _closing(self, record: OpenRecord) -> None:
-        tokens, root = tally_root(sorted((unb64(token), *tally) for token, tally in self._tallies.items()))
+        tallies = {
+            (unb64(self._refs[ref]), "room" if kind == "room" else "account", count, last)
+            for kind, chains in self._chains.items()
+            for ref, (last, count) in chains.items()
+            if ref in self._refs
+        }
+        if len({token for token, *_ in tallies}) != len(tallies):
+            return  # two names share a token, which was said
+        tokens, root = tally_root(sorted(tallies))
         first = self._info.first
         derived = {"first": first, "count": record.row.idx - first, "tokens": tokens, "tally": b64(root)}
         if record.facts != derived:

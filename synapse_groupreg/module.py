@@ -112,9 +112,7 @@ class GroupRegModule:
             schema = migrate(begin, self._database.dialect)
             with begin() as txn:
                 start_lock(txn, self._database.dialect)
-                start.prepare(
-                    txn, self._config.mode, self._key.fingerprint, now_ms, notice_account=self._notice_account
-                )
+                start.prepare(txn, self._config, self._key.fingerprint, now_ms, notice_account=self._notice_account)
                 events.note_start(txn, self._database.dialect, compat.instance_name(self._api))
             with begin() as txn:
                 found = facts.since(txn, None, now_ms)

@@ -30,12 +30,27 @@ from synapse_groupreg.config.types import (
 from synapse_groupreg.errors import BadConfig, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["CODES", "AssuranceName", "Code", "GroupRegConfig", "Language", "Mode", "OnError", "load", "options"]
+__all__ = [
+    "CODES",
+    "AssuranceName",
+    "Code",
+    "GroupRegConfig",
+    "Language",
+    "Mode",
+    "OnError",
+    "load",
+    "options",
+    "settings_of",
+]
 
+_NOT_SHOWN = frozenset({"mode", "retention.store.args"})
+"""Left out where a configuration is recorded: the second has a password in it."""
+_VALUES = frozenset({"args", "members_over", "full_content"})
+"""Options that are mappings themselves."""
 _MESSAGES = {
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
@@ -193,6 +208,19 @@ def load(data: object) -> GroupRegConfig:
     except ValidationError as error:
         problems = [_problem(details) for details in error.errors()]
         raise BadConfig(problems) from None
+
+
+def settings_of(config: GroupRegConfig) -> dict[str, Any]:
+    """The value of each option by its path, as JSON has it; without the mode, which staff sets too, and secrets."""
+    return {path: value for path, value in _flat(config.model_dump(mode="json")) if path not in _NOT_SHOWN}
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and name not in _VALUES:
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
 
 
 def preset_values(name: str) -> dict[str, Any]:

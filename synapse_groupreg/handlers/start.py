@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
+from synapse_groupreg.config import settings_of
 from synapse_groupreg.errors import CannotStart
 from synapse_groupreg.storage import acts, changes, identity, meta, outbox, people
 
 if TYPE_CHECKING:
-    from synapse_groupreg.config import Mode
+    from collections.abc import Mapping
+
+    from synapse_groupreg.config import GroupRegConfig, Mode
     from synapse_groupreg.storage.database import Transaction
 
 SERVER = "server"
@@ -18,11 +22,12 @@ SERVER = "server"
 
 
 def prepare(
-    txn: Transaction, mode: Mode, key_fingerprint: str, now_ms: int, *, notice_account: str | None = None
+    txn: Transaction, config: GroupRegConfig, key_fingerprint: str, now_ms: int, *, notice_account: str | None = None
 ) -> None:
     """Check that key and database belong together, and take over what was there before. Raises CannotStart."""
     check_key(txn, key_fingerprint)
-    follow_configured_mode(txn, mode, now_ms)
+    follow_configured_mode(txn, config.mode, now_ms)
+    follow_configuration(txn, settings_of(config), now_ms)
     take_over_contacts(txn, now_ms)
     if notice_account is not None:
         claim_account(txn, notice_account)
@@ -75,6 +80,28 @@ def follow_configured_mode(txn: Transaction, mode: Mode, now_ms: int) -> None:
         after={"mode": mode},
     )
     changes.publish(txn, {changes.POLICY}, now_ms)
+
+
+def follow_configuration(txn: Transaction, settings: Mapping[str, Any], now_ms: int) -> None:
+    """Journal what an operator changed in the configuration since the last start. The mode is an act of its own."""
+    known = meta.get(txn, meta.CONFIGURATION)
+    before = None if known is None else json.loads(known)
+    after = json.loads(json.dumps(dict(settings)))  # as it will be read again
+    if before == after:
+        return
+    meta.put(txn, meta.CONFIGURATION, json.dumps(after, sort_keys=True))
+    if before is not None:
+        changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
+        acts.append(
+            txn,
+            now_ms=now_ms,
+            author=SERVER,
+            action="configure",
+            subject="configuration",
+            reason="configuration",
+            before={path: before.get(path) for path in changed},
+            after={path: after.get(path) for path in changed},
+        )
 
 
 def take_over_contacts(txn: Transaction, now_ms: int) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from synapse_groupreg.config import load
 from synapse_groupreg.errors import CannotStart
 from synapse_groupreg.handlers import start
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.retention.records import Kind
-from synapse_groupreg.storage import meta, outbox
+from synapse_groupreg.storage import acts, meta, outbox
 from synapse_groupreg.storage.entries import draft
 from tests.database import SERVER
 from tests.handlers.stage import ALICE, BOB, NOW, Stage
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 KEY, OTHER_KEY = "fingerprint", "another fingerprint"
 
 
-def begin(stage: Stage, mode: Any = "enforce", key: str = KEY, **more: Any) -> None:
-    stage.do(start.prepare, mode, key, NOW, **more)
+def begin(stage: Stage, mode: Any = "enforce", key: str = KEY, configured: Any = None, **more: Any) -> None:
+    config = load({"federation": "closed", **(configured or {}), "mode": mode})
+    stage.do(start.prepare, config, key, NOW, **more)
 
 
 def give_address(txn: Transaction, user_id: str, address: str) -> None:
@@ -119,3 +121,24 @@ def test_a_name_that_somebody_has_is_not_taken_for_notices(stage: Stage) -> None
     begin(stage, notice_account=name)
     stage.database.rows("INSERT INTO users (name, creation_ts) VALUES (?, 1) RETURNING name", name)
     begin(stage, notice_account=name)
+
+
+def test_what_an_operator_changed_in_the_configuration_is_journalled(stage: Stage) -> None:
+    store = {"name": "psycopg2", "args": {"dbname": "records", "password": "hunter2"}}
+    begin(stage, configured={"quotas": {"members_per_room": 5}})
+    begin(stage, configured={"quotas": {"members_per_room": 5}})
+    assert not configured(stage)
+    begin(stage, configured={"quotas": {"members_per_room": 9}, "retention": {"store": store}})
+    assert configured(stage) == [
+        (
+            {"quotas.members_per_room": 5, "retention.store.name": "sqlite3"},
+            {"quotas.members_per_room": 9, "retention.store.name": "psycopg2"},
+        )
+    ]
+    assert "hunter2" not in str(stage.contents())
+
+
+def configured(stage: Stage) -> list[tuple[Any, Any]]:
+    """Before and after of each change of the configuration."""
+    found, _ = stage.do(acts.page, {"action": "configure"}, 0, 10)
+    return [(act.before, act.after) for act in found]

@@ -75,7 +75,7 @@ def test_an_import_sends_the_rules_of_a_file(server: Any, groupreg: Callable[...
             {"kind": "server", "entity": "evil.example", "reason": ""},
         ],
     }
-    for part in ("21: @spam1:fake.test, ...", "this server itself", "... and 3 more.", "another member of staff"):
+    for part in ("21: @spam1:fake.test, ...", "this server itself", "... and 3 more.", "Another member of staff"):
         assert part in result.stdout
     assert "Dry run, nothing was changed. 1 new entry, 2 on the blacklist already; 1 left out" in result.stdout
 

@@ -16,6 +16,8 @@ from tests.e2e.client import Person, Staff, exported, refused
 SENDS = 50
 STATE_EVENTS = 200
 BACKGROUND = {
+    "groupreg_health",
+    "groupreg_keeping",
     "groupreg_lists",
     "groupreg_lists_look",
     "groupreg_notices",
@@ -24,6 +26,7 @@ BACKGROUND = {
     "groupreg_outbox_read",
     "groupreg_recorded",
     "groupreg_recorder",
+    "groupreg_report",
     "groupreg_sizes",
     "groupreg_snapshot",
     "groupreg_successors",

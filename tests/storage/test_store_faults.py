@@ -10,6 +10,7 @@ import resource
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -262,10 +263,17 @@ def test_a_server_that_is_not_there_is_told_in_one_sentence() -> None:
         assert str(caught.value) == "The retention store's server can't be reached."
 
 
-def test_a_store_goes_on_after_its_server_restarted(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("cluster")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o711)
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A folder that another account may enter: under root, PostgreSQL runs as one. pytest's own are closed."""
+    with tempfile.TemporaryDirectory(prefix="groupreg-test-") as made:
+        folder = Path(made)
+        folder.chmod(0o711)
+        yield folder
+
+
+def test_a_store_goes_on_after_its_server_restarted(passable: Path) -> None:
+    folder = passable
     cluster = Cluster(folder / "cluster")
     cluster.create()
 

@@ -86,8 +86,13 @@ class Sealer:
         actor = None if entry.actor is None else self._name("account", entry.actor, new)
         target = None if entry.target is None else self._name("account", entry.target, new)
         details = {field: quoted(value) for field, value in entry.details.items()}
-        named = (("room_id", room), ("sender", actor), ("target", target))
-        fields = details | {field: name.quoted for field, name in named if name is not None}
+        fields = details.copy()
+        if room is not None:
+            fields["room_id"] = room.quoted
+        if actor is not None:
+            fields["sender"] = actor.quoted
+        if target is not None:
+            fields["target"] = target.quoted
         header = Header(
             kind=entry.kind,
             source=entry.source,

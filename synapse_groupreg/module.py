@@ -26,7 +26,6 @@ from synapse_groupreg.handlers.journal import RefusalJournal
 from synapse_groupreg.handlers.logins import Logins
 from synapse_groupreg.handlers.notices import Notices
 from synapse_groupreg.handlers.people import People
-from synapse_groupreg.handlers.retention.reading import Openers
 from synapse_groupreg.handlers.retention.recall import Recall
 from synapse_groupreg.handlers.snapshot import Snapshot
 from synapse_groupreg.handlers.wording import Words
@@ -174,10 +173,9 @@ class GroupRegModule:
     def _store(self) -> Store | None:
         if self._recording is None:
             return None
-        keys = self._recording.keys
         return Store(
-            openers=Openers(self._recording.open_reader, self._homeserver.server_name, keys),
-            keys=keys,
+            openers=self._recording.openers,
+            keys=self._recording.keys,
             seal=self._key.seal,
             open_=self._key.open,
             anchors=self._config.retention.anchors,
@@ -186,8 +184,7 @@ class GroupRegModule:
     def _recall(self) -> Recall | None:
         if self._recording is None:
             return None
-        openers = Openers(self._recording.open_reader, self._homeserver.server_name, self._recording.keys)
-        return Recall(openers, self._database, self._homeserver, self._key.seal)
+        return Recall(self._recording.openers, self._database, self._homeserver, self._key.seal)
 
     def _serve_recorder(self) -> None:
         """Write down what only this process sees, and hold up what would remove events unrecorded."""

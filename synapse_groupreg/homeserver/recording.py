@@ -15,6 +15,7 @@ from synapse_groupreg.handlers.retention.health import Health
 from synapse_groupreg.handlers.retention.keeping import Keeping
 from synapse_groupreg.handlers.retention.log import Log
 from synapse_groupreg.handlers.retention.published import Published
+from synapse_groupreg.handlers.retention.reading import Openers
 from synapse_groupreg.handlers.retention.recorder import Recorder
 from synapse_groupreg.homeserver import compat
 from synapse_groupreg.homeserver.retention_keys import RetentionKeys
@@ -50,6 +51,8 @@ class Recording:
         self._server_name = homeserver.server_name
         check_place(self.settings, compat.database_settings(api))
         self.keys = RetentionKeys(self._folder, self._server_name, lambda: compat.server_key(api))
+        self.openers = Openers(self.open_reader, self._server_name, self.keys)
+        """For whoever reads."""
         self.published = Published(Path(self._folder))
         self.recorder: Recorder | None = None
         """Only where background tasks run."""

@@ -68,14 +68,16 @@ def show_status(out: Output, answer: Answer) -> None:
     out.say(mode_sentence(answer.get("mode")))
     if answer.get("configured_mode") not in {None, answer.get("mode")}:
         out.say(f"The configuration file says {answer['configured_mode']}; staff switched it with groupreg mode.")
-    warnings = answer.get("warnings") or []
+    retention = answer.get("retention") or {}
+    warnings = [f"{one.get('text')} ({one.get('code')})" for one in answer.get("warnings") or []]
+    warnings = [*retention_warnings(retention), *warnings]
     out.heading(plural(len(warnings), "warning") if warnings else "No warnings")
     for warning in warnings:
-        out.warn(f"{warning.get('text')} ({warning.get('code')})")
+        out.warn(warning)
     names = ("version", "synapse", "database", "schema", "process")
     out.facts("Server", {name: value(name, answer.get(name)) for name in names})
     show_snapshot(out, answer.get("snapshot") or {})
-    show_retention(out, answer.get("retention") or {})
+    show_retention(out, retention)
     show_exempt(out, answer.get("exempt") or {})
     show_federated(out, answer.get("federated_groups") or {})
     show_counters(out, answer.get("counters") or {})
@@ -89,21 +91,25 @@ def show_snapshot(out: Output, snapshot: Mapping[str, Any]) -> None:
         out.facts("Snapshot of this process", {**cells(rest), "age": lasting(age) if isinstance(age, int) else None})
 
 
+def retention_warnings(retention: Mapping[str, Any]) -> list[str]:
+    """What stands in the way of recording."""
+    problem = retention.get("problem")
+    alarms = [f"{alarm.get('text')} ({alarm.get('code')})" for alarm in retention.get("alarms") or []]
+    return [*([f"Nothing is recorded for now: {problem}"] if problem else []), *alarms]
+
+
 def show_retention(out: Output, retention: Mapping[str, Any]) -> None:
-    """Print what stands in the way of recording, and how far the retention store is."""
+    """Print how far the retention store is."""
     if not retention:
         return
-    if retention.get("problem"):
-        out.warn(f"Nothing is recorded for now: {retention['problem']}")
-    for alarm in retention.get("alarms") or []:
-        out.warn(f"{alarm.get('text')} ({alarm.get('code')})")
     names = ("enabled", "store", "lag_ms", "lag_rows", "holds", "next_purge_ms", "anchors")
     shown = {words(name): value(name, retention.get(name)) for name in names}
     shown["lag"] = lasting(retention.get("lag_ms") or 0)
-    logs = {name: cells(log) for name, log in (retention.get("logs") or {}).items()}
     out.facts("Retention store", shown)
-    for name, log in logs.items():
-        out.facts(f"Log {name}", log)
+    for name, log in (retention.get("logs") or {}).items():
+        age = log.get("checkpoint_age_ms")
+        lasts = {"checkpoint age": lasting(age)} if isinstance(age, int) else {}
+        out.facts(f"Log {name}", {**cells(log), **lasts})
 
 
 def show_exempt(out: Output, exempt: Mapping[str, Any]) -> None:

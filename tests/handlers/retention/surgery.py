@@ -37,7 +37,9 @@ def operate(archive: Archive, period: Period, sql: str, *values: Any, log: str =
     names = {**HEAD_TABLES, **tables_of(log, period)}
     arguments = {key: value for key, value in settings["args"].items() if not key.startswith("cp_")}
     with contextlib.closing(psycopg2.connect(**arguments)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(sql.format(**names).replace("?", "%s"), values)
+        # Synapse, once it is imported, forbids bytes to all of psycopg2.
+        given = [psycopg2.Binary(value) if isinstance(value, bytes) else value for value in values]
+        cursor.execute(sql.format(**names).replace("?", "%s"), given)
         return [tuple(map(_plain, row)) for row in cursor.fetchall()] if cursor.description else []
 
 

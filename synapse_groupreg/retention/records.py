@@ -180,7 +180,7 @@ def digest(disclosed: str) -> str:
 def read_disclosure(disclosed: str) -> tuple[bytes, str, str]:
     """Salt, field and value of a disclosure. Raises ValueError."""
     parts = json.loads(unb64(disclosed))
-    if not (isinstance(parts, list) and len(parts) == 3 and all(isinstance(part, str) for part in parts)):  # noqa: PLR2004
+    if not (isinstance(parts, list) and len(parts) == 3 and all(isinstance(part, str) for part in parts)):  # noqa: PLR2004 - salt, field, value
         raise ValueError("a disclosure is a list of a salt, a field and a value")
     salt_, field, value = parts
     return unb64(salt_), field, value

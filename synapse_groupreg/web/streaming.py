@@ -87,13 +87,13 @@ class _Tap:
         if self._paused is None:
             self._paused = Deferred()
 
-    def resumeProducing(self) -> None:  # noqa: N802
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
         """It is empty again."""
         paused, self._paused = self._paused, None
         if paused is not None:
             paused.callback(None)
 
-    def stopProducing(self) -> None:  # noqa: N802
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The client is gone."""
         self._gone = True
         self.resumeProducing()

@@ -11,7 +11,6 @@ import attrs
 import pytest
 
 from synapse_groupreg.storage.store import Fenced, KeyRow, Period, Selection
-from tests.storage.store_places import place, settings, store_database  # noqa: F401 - fixtures
 from tests.storage.store_samples import (
     DECEMBER,
     JANUARY,
@@ -31,13 +30,13 @@ ALL = Selection()
 
 
 @pytest.fixture
-def log(place: Place) -> Log:  # noqa: F811
+def log(place: Place) -> Log:
     made = Log(place.store())
     made.begin()
     return made
 
 
-def test_a_log_that_was_never_begun_is_empty(place: Place) -> None:  # noqa: F811
+def test_a_log_that_was_never_begun_is_empty(place: Place) -> None:
     reader = place.reader()
     assert (reader.head(), reader.periods(), reader.bases(), reader.checkpoints(1)) == (None, [], {}, [])
     assert reader.select(NOVEMBER, ALL, 10, newest_first=True) == []
@@ -46,7 +45,7 @@ def test_a_log_that_was_never_begun_is_empty(place: Place) -> None:  # noqa: F81
     assert reader.head() is None
 
 
-def test_the_two_logs_of_a_store_know_nothing_of_each_other(place: Place, log: Log) -> None:  # noqa: F811
+def test_the_two_logs_of_a_store_know_nothing_of_each_other(place: Place, log: Log) -> None:
     acts = Log(place.store("acts"))
     acts.begin(DECEMBER)
     log.fill(3)
@@ -56,7 +55,7 @@ def test_the_two_logs_of_a_store_know_nothing_of_each_other(place: Place, log: L
     assert place.reader("events").extents() == [(NOVEMBER, 0, 3)]
 
 
-def test_every_field_of_a_record_comes_back(place: Place, log: Log) -> None:  # noqa: F811
+def test_every_field_of_a_record_comes_back(place: Place, log: Log) -> None:
     rich = row(
         0,
         NOON + 7,
@@ -85,7 +84,7 @@ def test_every_field_of_a_record_comes_back(place: Place, log: Log) -> None:  # 
     assert reader.last_ref(NOVEMBER) == 3
 
 
-def test_a_reader_sees_each_batch_when_it_is_committed(place: Place, log: Log) -> None:  # noqa: F811
+def test_a_reader_sees_each_batch_when_it_is_committed(place: Place, log: Log) -> None:
     reader = place.reader()
     for count in (1, 300, 5):
         after = log.fill(count)
@@ -93,7 +92,7 @@ def test_a_reader_sees_each_batch_when_it_is_committed(place: Place, log: Log) -
         assert reader.select(NOVEMBER, ALL, 1, newest_first=True)[0].idx == after.size - 1
 
 
-def test_the_head_survives_closing(place: Place, log: Log) -> None:  # noqa: F811
+def test_the_head_survives_closing(place: Place, log: Log) -> None:
     head = log.fill(600)
     place.close()
     again = place.store()
@@ -101,7 +100,7 @@ def test_the_head_survives_closing(place: Place, log: Log) -> None:  # noqa: F81
     assert again.leaves(1, 0, 600) == [digest("leaf", idx) for idx in range(600)]
 
 
-def test_a_period_follows_the_one_before_in_one_step(place: Place, log: Log) -> None:  # noqa: F811
+def test_a_period_follows_the_one_before_in_one_step(place: Place, log: Log) -> None:
     log.fill(300)
     log.append([row(300, kind=15)], closed=True)
     new = [KeyRow("names", "k2", b"x")]
@@ -122,7 +121,7 @@ def test_a_period_follows_the_one_before_in_one_step(place: Place, log: Log) -> 
 
 
 @pytest.mark.parametrize("count", [0, 5, 256, 700])
-def test_the_times_of_a_period_are_those_of_its_own_records(place: Place, log: Log, count: int) -> None:  # noqa: F811
+def test_the_times_of_a_period_are_those_of_its_own_records(place: Place, log: Log, count: int) -> None:
     """The block in which a period begins holds records of the one before."""
     log.append([row(idx, 5 if idx == 290 else 10**14) for idx in range(300)])
     log.begin(DECEMBER)
@@ -132,7 +131,7 @@ def test_the_times_of_a_period_are_those_of_its_own_records(place: Place, log: L
     assert (info.oldest_ms, info.newest_ms) == (min(times, default=None), max(times, default=None))
 
 
-def test_tallies_are_those_of_the_records_in_order_of_tokens(place: Place, log: Log) -> None:  # noqa: F811
+def test_tallies_are_those_of_the_records_in_order_of_tokens(place: Place, log: Log) -> None:
     log.fill(100)
     log.append([row(100, target=12, actor=99)], [name(99)])
     log.append([row(101, target=98)], [name(98)])
@@ -159,7 +158,7 @@ def test_tallies_that_are_not_read_to_the_end_are_in_nobodys_way(log: Log) -> No
     log.fill(100)
 
 
-def test_checkpoints_are_kept_over_periods_and_shards(place: Place, log: Log) -> None:  # noqa: F811
+def test_checkpoints_are_kept_over_periods_and_shards(place: Place, log: Log) -> None:
     log.fill(3)
     for size, note in ((1, "one\n"), (3, "three\n"), (2, "two\n")):
         log.store.put_checkpoint(log.now(), size, note)
@@ -172,7 +171,7 @@ def test_checkpoints_are_kept_over_periods_and_shards(place: Place, log: Log) ->
     assert (reader.checkpoints(1), reader.checkpoints(2)) == ([(3, "three\n")], [(0, "none\n")])
 
 
-def test_leaves_that_are_not_there_are_an_error(place: Place, log: Log) -> None:  # noqa: F811
+def test_leaves_that_are_not_there_are_an_error(place: Place, log: Log) -> None:
     log.fill(10)
     reader = place.reader()
     assert reader.leaves(1, 4, 4) == []
@@ -181,7 +180,7 @@ def test_leaves_that_are_not_there_are_an_error(place: Place, log: Log) -> None:
             reader.leaves(shard, start, end)
 
 
-def test_keys_are_wrapped_anew_in_any_period(place: Place, log: Log) -> None:  # noqa: F811
+def test_keys_are_wrapped_anew_in_any_period(place: Place, log: Log) -> None:
     log.begin(DECEMBER)
     anew = KeyRow("names", "k9", b"other")
     for period in (NOVEMBER, DECEMBER):
@@ -192,7 +191,7 @@ def test_keys_are_wrapped_anew_in_any_period(place: Place, log: Log) -> None:  #
     assert log.fill(1).size == 1
 
 
-def test_what_goes_wrong_in_the_middle_of_a_batch_leaves_nothing(place: Place, log: Log) -> None:  # noqa: F811
+def test_what_goes_wrong_in_the_middle_of_a_batch_leaves_nothing(place: Place, log: Log) -> None:
     head = log.fill(10)
     twice = log.batch([row(10, type="new"), row(3)], [name(77)])
     with pytest.raises(Exception, match=r"(?i)unique"):
@@ -206,7 +205,7 @@ def test_what_goes_wrong_in_the_middle_of_a_batch_leaves_nothing(place: Place, l
 # Owners.
 
 
-def test_whoever_acquires_fences_the_one_before(place: Place, log: Log) -> None:  # noqa: F811
+def test_whoever_acquires_fences_the_one_before(place: Place, log: Log) -> None:
     head = log.fill(5)
     rival = Log(place.store(), rows=dict(log.rows), names={NOVEMBER: dict(log.names[NOVEMBER])})
     rival.head = rival.store.acquire()
@@ -234,7 +233,7 @@ def test_whoever_acquires_fences_the_one_before(place: Place, log: Log) -> None:
         log.store.append(head, batch)
 
 
-def test_of_many_who_acquire_at_once_each_has_an_epoch_of_its_own(place: Place, log: Log) -> None:  # noqa: F811
+def test_of_many_who_acquire_at_once_each_has_an_epoch_of_its_own(place: Place, log: Log) -> None:
     stores = [place.store() for _ in range(6)]
     with ThreadPoolExecutor(len(stores)) as threads:
         heads = list(threads.map(lambda store: store.acquire(), stores))
@@ -250,7 +249,7 @@ def test_who_writes_from_an_old_head_is_fenced(log: Log) -> None:
         log.store.append(old, batch)
 
 
-def test_of_two_that_begin_the_same_log_one_is_fenced(place: Place) -> None:  # noqa: F811
+def test_of_two_that_begin_the_same_log_one_is_fenced(place: Place) -> None:
     one, other = Log(place.store()), Log(place.store())
     assert other.store.acquire() is None
     one.begin()

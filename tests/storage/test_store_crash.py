@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_groupreg.storage.store import Selection
-from tests.storage.store_places import place, settings, store_database  # noqa: F401 - fixtures
 from tests.storage.store_samples import DECEMBER, NOVEMBER, Log, digest
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextlib.contextmanager
-def child(place: Place, what: str) -> Iterator[subprocess.Popen[str]]:  # noqa: F811
+def child(place: Place, what: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "tests.storage.store_victim", json.dumps(place.settings), what]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         try:
@@ -69,7 +68,7 @@ OUTCOMES = {
 
 
 @pytest.mark.parametrize("what", OUTCOMES)
-def test_a_kill_at_any_step_leaves_the_old_or_the_new(place: Place, what: str) -> None:  # noqa: F811
+def test_a_kill_at_any_step_leaves_the_old_or_the_new(place: Place, what: str) -> None:
     """Steps are what the process asks of the system and of SQLite: it dies before the nth, for each n."""
     if not place.on_sqlite:
         pytest.skip("one transaction in PostgreSQL")
@@ -104,7 +103,7 @@ def describe(reader: StoreReader) -> str:
     return f"{head.period.month} {head.base_size}"
 
 
-def test_a_writer_that_is_killed_again_and_again_neither_loses_nor_doubles(place: Place) -> None:  # noqa: F811
+def test_a_writer_that_is_killed_again_and_again_neither_loses_nor_doubles(place: Place) -> None:
     chance = random.Random(5)
     for number in range(4):
         with child(place, "run") as victim:
@@ -122,7 +121,7 @@ def test_a_writer_that_is_killed_again_and_again_neither_loses_nor_doubles(place
         assert head.epoch == number + 1
 
 
-def test_rivals_fence_one_another_and_leave_one_log(place: Place) -> None:  # noqa: F811
+def test_rivals_fence_one_another_and_leave_one_log(place: Place) -> None:
     with contextlib.ExitStack() as running:
         rivals = [running.enter_context(child(place, "run"))]
         for _ in range(4):
@@ -134,7 +133,7 @@ def test_rivals_fence_one_another_and_leave_one_log(place: Place) -> None:  # no
     assert whole(place.reader()).epoch == len(rivals)
 
 
-def test_the_month_turns_while_a_reader_reads(place: Place) -> None:  # noqa: F811
+def test_the_month_turns_while_a_reader_reads(place: Place) -> None:
     reader = place.reader()
     seen = []
     with child(place, "turn") as victim:

@@ -11,7 +11,6 @@ import attrs
 import pytest
 
 from synapse_groupreg.storage.store import Period, Selection
-from tests.storage.store_places import place, settings, store_database  # noqa: F401 - fixtures
 from tests.storage.store_samples import DECEMBER, JANUARY, NOVEMBER, Log, digest, name, row
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def purge(log: Log, drop: list[Period], size: int) -> None:
 
 
 @pytest.fixture
-def log(place: Place) -> Log:  # noqa: F811
+def log(place: Place) -> Log:
     made = Log(place.store())
     for period in (NOVEMBER, DECEMBER, JANUARY):
         made.begin(period)
@@ -34,7 +33,7 @@ def log(place: Place) -> Log:  # noqa: F811
     return made
 
 
-def test_a_period_that_was_purged_is_gone_and_the_rest_is_there(place: Place, log: Log) -> None:  # noqa: F811
+def test_a_period_that_was_purged_is_gone_and_the_rest_is_there(place: Place, log: Log) -> None:
     reader = place.reader()
     reader.select(NOVEMBER, ALL, 1, newest_first=True)
     log.store.put_checkpoint(log.now(), 900, "note\n")
@@ -55,7 +54,7 @@ def test_a_period_that_was_purged_is_gone_and_the_rest_is_there(place: Place, lo
         assert [path.name for path in Path(place.settings["args"]["database"]).rglob("*.db")] == ["1-2027-01.db"]
 
 
-def test_what_is_removed_takes_no_space_while_a_reader_is_open(place: Place, log: Log) -> None:  # noqa: F811
+def test_what_is_removed_takes_no_space_while_a_reader_is_open(place: Place, log: Log) -> None:
     if not place.on_sqlite:
         pytest.skip("files are PostgreSQL's own affair")
     reader = place.reader()
@@ -66,7 +65,7 @@ def test_what_is_removed_takes_no_space_while_a_reader_is_open(place: Place, log
     assert [one for one in held if "1-2026-11.db" in one] == []
 
 
-def test_the_base_of_an_older_shard_is_kept_with_it(place: Place, log: Log) -> None:  # noqa: F811
+def test_the_base_of_an_older_shard_is_kept_with_it(place: Place, log: Log) -> None:
     log.store.put_checkpoint(log.now(), 900, "one\n")
     log.begin(Period(2, "2027-01"))
     log.fill(5)
@@ -86,7 +85,7 @@ def test_the_newest_period_is_never_removed(log: Log) -> None:
     assert log.fill(1).size == 901
 
 
-def test_an_erased_name_is_not_found_and_its_records_keep_what_was_left(place: Place, log: Log) -> None:  # noqa: F811
+def test_an_erased_name_is_not_found_and_its_records_keep_what_was_left(place: Place, log: Log) -> None:
     rows = [row(900 + number, actor=500, content=b"content", sealed=b"sealed") for number in range(3)]
     log.append(rows, [name(500)])
     for period, ref in ((JANUARY, 500), (NOVEMBER, 11)):
@@ -108,7 +107,7 @@ def test_an_erased_name_is_not_found_and_its_records_keep_what_was_left(place: P
 
 
 @pytest.mark.parametrize("period", [NOVEMBER, JANUARY])
-def test_erased_bytes_are_in_no_file(place: Place, log: Log, period: Period) -> None:  # noqa: F811
+def test_erased_bytes_are_in_no_file(place: Place, log: Log, period: Period) -> None:
     """In SQLite's case; the free space of PostgreSQL's pages and its log keep sealed bytes for a while."""
     if not place.on_sqlite:
         pytest.skip("PostgreSQL keeps what was replaced until it needs the space")

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 
 from synapse_groupreg.storage import store_times
 from synapse_groupreg.storage.store import Period, Row, Selection
-from tests.storage.store_places import Place, place, settings, store_database  # noqa: F401 - fixtures
+from tests.storage.store_places import Place
 from tests.storage.store_samples import DECEMBER, NOON, NOVEMBER, Log, name, row, selected
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ Found = tuple["StoreReader", dict[Period, list[Row]]]
 
 @pytest.fixture(scope="module")
 def found(
-    settings: Callable[[Any], dict[str, Any]],  # noqa: F811
+    settings: Callable[[Any], dict[str, Any]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Found]:
     """Two periods of a log, with spans so short that there are several."""
@@ -139,7 +139,7 @@ def test_a_search_by_time_leaves_out_the_blocks_of_other_times(found: Found) -> 
 
 
 def test_what_is_appended_during_a_search_is_not_found_twice(
-    place: Place,  # noqa: F811
+    place: Place,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     log = Log(place.store())

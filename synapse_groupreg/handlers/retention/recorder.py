@@ -77,6 +77,7 @@ class Recorder:
         self._signed_ms = 0
         self._sign_now = False
         self._look_ms = 0
+        self._told: tuple[Mapping[str, int], int] | None = None
         self._batches = 0
         self.problem: str | None = None
         """Why nothing is recorded at the moment."""
@@ -123,7 +124,14 @@ class Recorder:
         await self._take_events()
         await self._sign()
         self._sign_now |= await self.upkeep.round(self._logs)
-        await self._database.run("groupreg_recorded", _publish, self._done(), self._taken())
+        await self._tell()
+
+    async def _tell(self) -> None:
+        """Let every process know how far the store is, when it got further; and forget what both logs have."""
+        done, taken = self._done(), self._taken()
+        if (done, taken) != self._told:
+            await self._database.run("groupreg_recorded", _publish, done, taken)
+            self._told = (done, taken)
 
     async def _remove(self) -> None:
         await self._open_logs()
@@ -248,6 +256,7 @@ class Recorder:
         if problem != self.problem:
             logger.error("Nothing is recorded for now: %s", problem)
         self.problem = problem
+        self._told = None
         self._rest_until_ms = self._homeserver.now_ms() + rest_ms
         logs, self._logs = self._logs, {}
         for log in logs.values():

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.handlers.retention.stage import Archive
-from tests.storage.store_places import place, settings, store_database  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def archive(place: Place, tmp_path: Path) -> Iterator[Archive]:  # noqa: F811
+def archive(place: Place, tmp_path: Path) -> Iterator[Archive]:
     """Both logs, empty and open, on each engine."""
     made = Archive(place, tmp_path)
     yield made

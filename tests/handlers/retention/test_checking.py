@@ -21,7 +21,6 @@ from tests.handlers.retention.surgery import COLUMNS, cut_off, moved, operate, w
 from tests.handlers.retention.test_exporting import chat, purge
 from tests.handlers.retention.test_reading import erase
 from tests.retention.verdicts import both
-from tests.storage.store_places import place, settings, store_database  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +127,7 @@ def test_the_checkpoint_outside_is_missed_once_there_was_one(archive: Archive) -
     assert "the published checkpoint's file is missing" in faults(archive)
 
 
-def test_a_store_that_was_emptied_is_told_by_the_checkpoint_outside(archive: Archive, place: Place) -> None:  # noqa: F811
+def test_a_store_that_was_emptied_is_told_by_the_checkpoint_outside(archive: Archive, place: Place) -> None:
     sign(archive)
     with archive.openers.lend("events") as opener:
         opener.reader = place.reader("other")

@@ -67,7 +67,7 @@ def test_json_says_the_same(logged_out: Any, homeserver: Path) -> None:
     done = logged_out("fsck", "--config", homeserver, "--json")
     found = json.loads(done.stdout)
     assert (done.exit_code, found["events"]["ok"], found["acts"]["ok"]) == (1, True, False)
-    assert found["acts"]["faults"][0].keys() == {"where", "text", "help"}
+    assert found["acts"]["faults"][0].keys() == {"where", "text", "help", "count", "places"}
 
 
 def test_our_own_configuration_needs_the_names_beside_it(logged_out: Any, homeserver: Path) -> None:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from synapse_groupreg.handlers.retention.checking_period import BACKUP, Faults, PeriodCheck
-from synapse_groupreg.handlers.retention.log import OWN, origin_of
+from synapse_groupreg.handlers.retention.checking_period import BACKUP, Faults, PeriodCheck, vkeys
+from synapse_groupreg.handlers.retention.log import OWN, last_vkey, origin_of
 from synapse_groupreg.handlers.retention.reading import Removed
 from synapse_groupreg.retention import ed25519, notes, tree
+from synapse_groupreg.retention.sealing import SealError
 from synapse_groupreg.storage.store import Selection
 from synapse_groupreg.storage.store_tree import StoredTree
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 EPOCH = (
     "if a backup has them, put it back; if they are lost, go on in a new shard by `groupreg retention epoch`, which is"
     " recorded"
+)
+KEY = (
+    "put the original file back; if the keys are being renewed right now, as groupreg status says, run this again when"
+    " that is done"
 )
 _EVERY = 1_000_000_000
 _PAGE = 2000
@@ -79,16 +84,25 @@ class LogCheck:
         elif self.published is None and self.reader.checkpoints(self.head.period.shard):
             text = "is missing, so nobody would notice if the end of the log were cut off"
             self.faults.add("the published checkpoint's file", text, "it comes back with the next checkpoint")
+        if self.head is not None:
+            self._compare_key(self.head.period.shard)
         for shard in sorted({info.period.shard for info in self._infos}):
             infos = [info for info in self._infos if info.period.shard == shard]
             _ShardCheck(self, shard, infos).run(progress, months)
         return Checked(
-            faults=tuple(self.faults.found),
+            faults=self.faults.found,
             more=self.faults.more,
             records=self.records,
             checkpoints=self.checkpoints,
             unknown=self.unknown,
         )
+
+    def _compare_key(self, shard: int) -> None:
+        """The key in the file is the one that the log named last."""
+        named = last_vkey(self.reader, shard)
+        if named not in (None, notes.Key(origin_of(self.server_name, self.opener.log, shard), self.public).vkey):
+            text = "is not the one that the log named last, so what it signs from now on nobody can verify"
+            self.faults.add("the key in retention-signing.key", text, KEY)
 
     def _snapshot(self) -> tuple[Head | None, list[PeriodInfo]]:
         """Head and periods that agree, though somebody may write."""
@@ -121,6 +135,7 @@ class _ShardCheck:
         self._roots[base] = self._frontier.root()
         for info in self._infos:
             if months and info.period.month not in months:
+                self._vkeys |= self._named(info)
                 continue
             if info.first != self._frontier.size:
                 self._gap(info, skipped=bool(months))
@@ -129,6 +144,13 @@ class _ShardCheck:
         self._signed(signed, whole=whole)
         if whole and self._whole.head is not None and self._whole.head.period.shard == self._shard:
             self._at_end(self._whole.head)
+
+    def _named(self, info: PeriodInfo) -> set[str]:
+        """Keys that a month names which is not checked: what it names may have signed another month's checkpoints."""
+        try:
+            return vkeys(self._opener, info.period)
+        except (SealError, ValueError, KeyError, IndexError):
+            return set()  # a check of that month says what is wrong with it
 
     def _published_size(self) -> int:
         published = self._whole.published

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import attrs
 from typing_extensions import override
 
-from synapse_groupreg.retention import tree
-from synapse_groupreg.retention.records import Kind, b64, unb64
+from synapse_groupreg.retention.records import KIND_NUMBERS, Kind, b64, unb64
 from synapse_groupreg.retention.sealing import Purpose, SealError
 from synapse_groupreg.retention.tally import tally_root
 from synapse_groupreg.storage.store import Selection
@@ -19,41 +19,80 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from synapse_groupreg.handlers.retention.reading import Opener, OpenRecord
-    from synapse_groupreg.storage.store import PeriodInfo, Row
+    from synapse_groupreg.storage.store import Period, PeriodInfo, Row
 
 MOST = 100
-"""Faults that are listed."""
+"""Faults of different kinds that are listed."""
+PLACES = 5
+"""Of several of a kind, the further places that are named."""
 BACKUP = "put the period back from a backup in which `groupreg fsck` finds nothing"
+_NUMBER = re.compile(r"\d+(-\d+)*|None")
+_KEYS = Selection(kinds=(KIND_NUMBERS[Kind.key],))
+_MANY = 1000
 SERVER = "tell who develops synapse_groupreg: the store is as it was written, and was written wrongly"
 
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """Something that is not what it should be."""
+    """Something that is not what it should be, at one place or at several."""
 
     where: str
+    """The first place."""
     text: str
     help: str
+    count: int = 1
+    """At how many places the same is wrong."""
+    places: tuple[str, ...] = ()
+    """The next few."""
 
     @override
     def __str__(self) -> str:
-        return f"{self.where} {self.text}; {self.help}."
+        further = self.count - 1
+        if not further:
+            return f"{self.where} {self.text}; {self.help}."
+        rest = ", …" if further > len(self.places) else ""
+        return f"{self.where} {self.text} (and {further:,} more: {', '.join(self.places)}{rest}); {self.help}."
 
 
 class Faults:
-    """All that were found in a log."""
+    """All that were found in a log, those of a kind together."""
 
     def __init__(self, log: str) -> None:
         self._log = log
-        self.found: list[Fault] = []
+        self._kinds: dict[tuple[str, str, str], Fault] = {}
         self.more = False
 
+    @property
+    def found(self) -> tuple[Fault, ...]:
+        """In the order in which the first of each kind was found."""
+        return tuple(self._kinds.values())
+
     def add(self, where: str, text: str, help_: str) -> None:
-        """Note one, unless there are too many."""
-        if len(self.found) == MOST:
+        """Note one; only its count, if the same was found at many places."""
+        kind = (_kind(where), _kind(text), help_)
+        before = self._kinds.get(kind)
+        if before is not None:
+            places = before.places if len(before.places) == PLACES else (*before.places, where)
+            self._kinds[kind] = attrs.evolve(before, count=before.count + 1, places=places)
+        elif len(self._kinds) == MOST:
             self.more = True
         else:
-            self.found.append(Fault(where=f"{self._log}: {where}", text=text, help=help_))
+            self._kinds[kind] = Fault(where=f"{self._log}: {where}", text=text, help=help_)
+
+
+def _kind(text: str) -> str:
+    """A text without its numbers, in which alone faults of a kind differ."""
+    return _NUMBER.sub("0", text)
+
+
+def vkeys(opener: Opener, period: Period) -> set[str]:
+    """The keys that a period's records name, as far as these are what their hashes were made of.
+
+    Raises Removed, SealError, StoreUnavailable.
+    """
+    rows = opener.reader.select(period, _KEYS, _MANY, newest_first=False)
+    opened = opener.open(period, rows)
+    return {str((one.facts or {}).get("vkey")) for one in opened if one.is_whole}
 
 
 class PeriodCheck:
@@ -169,10 +208,7 @@ class PeriodCheck:
             chain[1] += 1
 
     def _is_right(self, record: OpenRecord) -> bool:
-        try:
-            right = tree.leaf_hash(record.header().text().encode()) == record.row.leaf
-        except (KeyError, ValueError, IndexError):
-            right = False
+        right = record.is_whole
         if not right:
             self._fault(record.row, "is not what its hash was made of: it was changed in the store")
         return right

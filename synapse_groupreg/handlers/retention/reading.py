@@ -19,6 +19,7 @@ from synapse_groupreg.handlers.retention.keys import about, open_period_keys
 from synapse_groupreg.handlers.retention.log import origin_of
 from synapse_groupreg.retention.records import NAMES, Header, Kind, b64
 from synapse_groupreg.retention.sealing import PeriodKeys, Purpose, SealError, unpack
+from synapse_groupreg.retention.tree import leaf_hash
 from synapse_groupreg.storage.store import Selection, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -92,6 +93,14 @@ class OpenRecord:
             facts=self.facts,
             digests=self.details.digests(self._known_names),
         )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is what its hash in the tree was made of; else it was changed in the store."""
+        try:
+            return leaf_hash(self.header().text().encode()) == self.row.leaf
+        except (KeyError, ValueError, IndexError):
+            return False
 
     def disclosures(self, fields: Container[str]) -> list[str]:
         """Disclosures of these fields, as far as they are still there, in the order of their names."""

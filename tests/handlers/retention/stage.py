@@ -58,6 +58,11 @@ class ThrowAwayKeys:
     def reload(self) -> None:
         self.ring = self.in_files
 
+    def renew_signing_key(self) -> None:
+        """Forget the old one."""
+        self._seed = secrets.token_bytes(32)
+        self.public = ed25519.public_key(self._seed)
+
 
 class Archive:
     """Both logs of a store, open; `put` writes into the one where a record belongs."""

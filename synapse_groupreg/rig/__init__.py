@@ -11,6 +11,6 @@ from synapse_groupreg.rig.postgres import Postgres
 from synapse_groupreg.rig.process import RigError
 from synapse_groupreg.rig.redis import Redis
 from synapse_groupreg.rig.synapse import Homeserver
-from synapse_groupreg.rig.workers import WorkerHomeserver
+from synapse_groupreg.rig.workers import WorkerHomeserver, deployment
 
-__all__ = ["Database", "Homeserver", "Postgres", "Redis", "RigError", "WorkerHomeserver"]
+__all__ = ["Database", "Homeserver", "Postgres", "Redis", "RigError", "WorkerHomeserver", "deployment"]

@@ -32,7 +32,8 @@ class Postgres:
     """A running PostgreSQL server in which `create_database()` makes empty databases."""
 
     def __init__(self, administration: Database, process: Process | None, folder: Path | None) -> None:
-        self._administration = administration
+        self.administration = administration
+        """The database from which others are created."""
         self._process = process
         self._folder = folder
         self._created: list[str] = []
@@ -63,20 +64,23 @@ class Postgres:
     def create_database(self) -> Database:
         """A new, empty database as Synapse wants it (UTF-8, locale C)."""
         name = f"groupreg_{secrets.token_hex(6)}"
-        create_database(self._administration, name)
+        create_database(self.administration, name)
         self._created.append(name)
-        return _named(self._administration, name)
+        return _named(self.administration, name)
 
     def stop(self) -> None:
         """Stop the server and remove its data; of a server that is not ours, drop our databases."""
         if self._process is None:
             for name in self._created:
                 statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
-                _run(self._administration, statement.format(sql.Identifier(name)))
+                _run(self.administration, statement.format(sql.Identifier(name)))
             return
-        self._process.stop(by=signal.SIGINT)
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            self._process.stop(by=signal.SIGINT)
+        finally:
+            self._process.kill()
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
         """The server itself: it already runs."""

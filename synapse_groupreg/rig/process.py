@@ -10,9 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
 _POLL_SECONDS = 0.05
 _LAST_LINES = 15
@@ -92,17 +94,14 @@ class Process:
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float = 60) -> None:
         """Return once `ready()`; raise at once, with its last words, when the process ends before."""
-        deadline = time.monotonic() + seconds
-        while not ready():
-            if self._child is None or self._child.poll() is not None:
-                code = None if self._child is None else self._child.returncode
-                message = f"{self.name} ended with code {code} while starting:{last_lines(self.log)}"
-                raise RigError(message)
-            if time.monotonic() > deadline:
-                self.kill()
-                message = f"{self.name} did not answer in {seconds:g} s:{last_lines(self.log)}"
-                raise RigError(message)
-            time.sleep(_POLL_SECONDS)
+        wait_for_all([(self, ready)], seconds=seconds)
+
+    def must_run(self) -> None:
+        """Raise, with its last words, unless the process runs."""
+        if not self.running:
+            code = None if self._child is None else self._child.returncode
+            message = f"{self.name} ended with code {code} while starting:{last_lines(self.log)}"
+            raise RigError(message)
 
     def ask_to_stop(self, by: signal.Signals = signal.SIGTERM) -> None:
         """Ask the process to end and do not wait for it."""
@@ -136,6 +135,38 @@ class Process:
             os.killpg(self._child.pid, signal.SIGKILL)
         self._child.wait()
         self._child = None
+
+
+def wait_for_all(starting: Sequence[tuple[Process, Callable[[], bool]]], *, seconds: float = 60) -> None:
+    """Return once each process is ready by its own measure; raise at once, with its last words, when one ends."""
+    deadline = time.monotonic() + seconds
+    waiting = list(starting)
+    while waiting := [(process, ready) for process, ready in waiting if not ready()]:
+        for process, _ in starting:
+            process.must_run()
+        if time.monotonic() > deadline:
+            late = waiting[0][0]
+            late.kill()
+            message = f"{late.name} did not answer in {seconds:g} s:{last_lines(late.log)}"
+            raise RigError(message)
+        time.sleep(_POLL_SECONDS)
+
+
+@contextlib.contextmanager
+def ended_tidily() -> Iterator[None]:
+    """Let SIGTERM end what follows as Ctrl-C does, so that what was started is stopped and removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def give_up(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, give_up)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

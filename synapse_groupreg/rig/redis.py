@@ -51,10 +51,12 @@ class Redis:
 
     def stop(self) -> None:
         """Stop the server if it is ours."""
-        if self._process is not None:
-            self._process.stop()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            if self._process is not None:
+                self._process.stop()
+        finally:
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
         """The server itself: it already runs."""

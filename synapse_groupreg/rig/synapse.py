@@ -4,7 +4,7 @@
 
 import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from synapse_groupreg.rig.accounts import register
 from synapse_groupreg.rig.database import Database
 from synapse_groupreg.rig.homeserver_yaml import HomeserverFiles
 from synapse_groupreg.rig.local import request
-from synapse_groupreg.rig.process import Process, RigError
+from synapse_groupreg.rig.process import Process, RigError, wait_for_all
 
 SAMPLE_PASSWORD = "of no worth outside this machine"  # noqa: S105 - of loopback servers only
 """The password of every account that `Homeserver.register` makes when told none."""
@@ -29,8 +29,9 @@ MAIN = "synapse.app.homeserver"
 
 @frozen
 class Member:
-    """One process of a homeserver and the port on which it serves clients."""
+    """One process of a homeserver and the port on which it listens."""
 
+    name: str
     process: Process
     port: int
 
@@ -47,12 +48,30 @@ class Member:
     ) -> Self:
         """The process `name` that runs the Python module `program`, not yet started."""
         command = [sys.executable, "-m", program, *arguments]
-        return cls(Process(f"Synapse ({name})", command, log=folder / f"{name}.log", lock=lock), port)
+        return cls(name, Process(f"Synapse ({name})", command, log=folder / f"{name}.log", lock=lock), port)
 
     @property
     def url(self) -> str:
-        """Where clients find it."""
+        """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ready(self) -> tuple[Process, Callable[[], bool]]:
+        """For `wait_for_all`."""
+        return self.process, partial(healthy, self.url)
+
+    def start(self) -> None:
+        """Start it, alone, and wait until it serves."""
+        self.process.start()
+        wait_for_all([self.ready])
+
+    def stop(self) -> None:
+        """Stop it as an operator would."""
+        self.process.stop()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
 
 
 class Homeserver:
@@ -106,21 +125,24 @@ class Homeserver:
         self.files.write()
         try:
             # The main process first: it makes the tables.
-            for members in ([self._main], self._workers):
-                for member in members:
-                    member.process.start()
-                for member in members:
-                    member.process.wait_until(partial(healthy, member.url))
+            self._main.start()
+            for worker in self._workers:
+                worker.process.start()
+            wait_for_all([member.ready for member in self._members()])
         except BaseException:
             self.kill()
             raise
 
     def stop(self) -> None:
         """Stop it as an operator would."""
-        for member in self._members():
-            member.process.ask_to_stop()
-        for member in self._members():
-            member.process.stop()
+        try:
+            for member in self._members():
+                member.process.ask_to_stop()
+            for member in self._members():
+                member.process.stop()
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         """End it as a crash would."""

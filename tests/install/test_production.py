@@ -41,7 +41,9 @@ class Ports:
     """Free ports in place of those that the snippets name, the same one everywhere."""
 
     def __init__(self, redis: Redis) -> None:
-        self.taken = {port: free_port() for port in (443, 8448, 8008, 8083, 8084, 9093, 9101)} | {6379: redis.port}
+        self.taken = {port: free_port() for port in (443, 8448, 8008, 8083, 8084, 9093, 9101, 9102)} | {
+            6379: redis.port
+        }
 
     def put_into(self, text: str) -> str:
         named = re.compile(r"\b(" + "|".join(map(str, self.taken)) + r")\b")
@@ -106,7 +108,9 @@ def test_the_workers_share_the_work_and_judge_alike(server: Homeserver, ports: P
     first, second = (f"http://127.0.0.1:{ports.taken[port]}" for port in (8083, 8084))
     room = founder.at(first).call("POST", f"{MATRIX}/createRoom", {"preset": "public_chat"}).room_id
     refused(late.at(second).call("POST", f"{MATRIX}/join/{room}", {}), "room-full")
-    assert "send_events" in log(server, "event_persister1")
+    for _ in range(8):
+        founder.found(is_direct=True, invite=[late.user_id]).good()
+    assert all("send_events" in log(server, one) for one in ("event_persister1", "event_persister2"))
 
 
 def test_the_upkeep_runs_where_the_background_tasks_run(server: Homeserver) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from synapse_groupreg.rig import Database, Homeserver, RigError, WorkerHomeserver
+from synapse_groupreg.rig import Database, Homeserver, RigError
 
 pytestmark = pytest.mark.smoke
 
@@ -31,13 +31,6 @@ def test_accounts_outlive_a_stop_and_a_crash(start_homeserver: Callable[..., Hom
     assert not server.running
     server.start()
     assert whoami(server.url, token) == "@ann:localhost"
-
-
-def test_each_process_serves_clients(start_workers: Callable[..., WorkerHomeserver]):
-    server = start_workers(workers=2)
-    token = server.register("ann", admin=True)
-    assert len(server.urls) == 3
-    assert [whoami(url, token) for url in server.urls] == ["@ann:localhost"] * 3
 
 
 def test_a_bad_configuration_is_quoted(tmp_path: Path):

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Places: counted from what Synapse committed plus what is promised, under a lock (article 8.1).
 
-Nothing here is a counter: a crash can't make it drift. Locks are taken in the order room, then account or person by
-name. The transaction runs at READ COMMITTED, see `database`.
+Nothing here is a counter: a crash can't make it drift; how members are counted, `census` says. Locks are taken in the
+order room, then account or person by name. The transaction runs at READ COMMITTED, see `database`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.policy.types import RoomKind, Use
-from synapse_groupreg.storage import identity, rooms, state
+from synapse_groupreg.storage import census, identity, rooms, state
 from synapse_groupreg.storage.database import select_in
 
 if TYPE_CHECKING:
@@ -35,6 +35,13 @@ SUCCESSOR = "successor"
 SUCCESSOR_MS = 30 * 86_400_000  # a server that was down meanwhile must still close the old room
 _UPGRADE_TAKES_MS = 10_000
 _TWICE = "twice"  # no event's id: those begin with a $
+_UNDER_WAY = (
+    "(SELECT count(*) FROM groupreg_reservations r"
+    " WHERE r.subject = ? AND r.quota = ? AND r.expires_ms > ? AND r.holder <> ?"
+    " AND NOT EXISTS (SELECT 1 FROM current_state_events c WHERE c.room_id = ?"
+    "  AND c.type = 'm.room.member' AND c.state_key = r.holder AND (c.membership = 'join'"
+    f"   OR (c.membership IN ('leave', 'ban') AND r.seen NOT IN (c.event_id, '{_TWICE}')))))"
+)
 
 
 def room_subject(room_id: str) -> str:
@@ -172,24 +179,14 @@ def forget_expired(txn: Transaction, now_ms: int) -> None:
 
 
 def members(txn: Transaction, room_id: str, now_ms: int, *, besides: str, default: int) -> Use:
-    """The places of a room: joined, plus promised to others who have neither arrived nor, having arrived, left again.
-
-    INVARIANT: one statement, so one snapshot. Between two statements a member could arrive and be counted twice, or
-    not at all.
-    """
+    """The places of a room: joined, plus promised to others who neither arrived nor, having arrived, left again."""
     subject = room_subject(room_id)
-    txn.execute(
-        "SELECT (SELECT count(*) FROM current_state_events"
-        "  WHERE room_id = ? AND type = 'm.room.member' AND membership = 'join')"
-        " + (SELECT count(*) FROM groupreg_reservations r"
-        "  WHERE r.subject = ? AND r.quota = ? AND r.expires_ms > ? AND r.holder <> ?"
-        "  AND NOT EXISTS (SELECT 1 FROM current_state_events c WHERE c.room_id = ?"
-        "   AND c.type = 'm.room.member' AND c.state_key = r.holder"
-        "   AND (c.membership = 'join'"
-        f"    OR (c.membership IN ('leave', 'ban') AND r.seen NOT IN (c.event_id, '{_TWICE}')))))",
-        (room_id, subject, MEMBERS, now_ms, besides, room_id),
+    most = limit(txn, subject, MEMBERS, default)
+    promised_to_others = (subject, MEMBERS, now_ms, besides, room_id)
+    used = census.count(
+        txn, room_id, subject=subject, now_ms=now_ms, limit=most, plus=_UNDER_WAY, values=promised_to_others
     )
-    return Use(int(txn.fetchone()[0]), limit(txn, subject, MEMBERS, default))
+    return Use(used, most)
 
 
 def rooms_founded(

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 
 from synapse_groupreg.handlers import places
-from synapse_groupreg.policy.quotas import RoomFull, TooManyFounded, TooManyJoined
+from synapse_groupreg.policy.quotas import LOCAL_RESERVATION_MS, RoomFull, TooManyFounded, TooManyJoined
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import quotas, rooms
 from tests.storage import seed
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 class Places(Rooms):
     """Members come and go, chats become groups, Synapse commits or crashes, staff change caps and limits."""
+
+    looks = 0
 
     # Members come and go.
 
@@ -142,6 +144,41 @@ class Places(Rooms):
             if not (ask.kind in ("join", "enter") and ask.user == user and ask.room is room)
         ]
 
+    @rule(user=st.one_of(USERS, st.just(STRANGER)), choice=ANY)
+    def come_in_without_asking(self, user: str, choice: int) -> None:
+        """As a server admin does, somebody of another server, or anybody while the module was not there."""
+        found = self.rooms(RoomKind.group)
+        if not found:
+            return
+        room = found[choice % len(found)]
+        self.world.database.do(seed.set_membership, room.room_id, user, "join")
+        room.members.add(user)
+        room.invited.discard(user)
+        room.banned -= {user}
+        # Whoever was allowed before may still arrive.
+        room.admitted_under = max(room.admitted_under, len(self.world.members_places(room, self.world.pending)))
+
+    @rule(choice=ANY)
+    def lose_a_membership(self, choice: int) -> None:
+        """State resolution sets the state back to before somebody came: they never were a member."""
+        ways = [(user, room) for room in self.rooms(RoomKind.group) for user in sorted(room.members - {room.founder})]
+        if ways:
+            user, room = ways[choice % len(ways)]
+            self.world.database.do(seed.forget_membership, room.room_id, user)
+            room.members.discard(user)
+
+    @rule(choice=ANY)
+    def lose_the_state_and_get_it_back(self, choice: int) -> None:
+        """The room is purged without a word, and joined again through another server."""
+        found = self.rooms(RoomKind.group)
+        if found:
+            self.world.database.do(seed.purge_and_return, found[choice % len(found)].room_id)
+
+    @rule(kept=st.sampled_from([0, 1, 5]))
+    def prune_the_stream(self, kept: int) -> None:
+        """Synapse may remove old changes one day."""
+        self.world.database.do(seed.prune_changes, kept)
+
     @rule(choice=ANY, at_once=AT_ONCE)
     def invite(self, choice: int, at_once: bool) -> None:
         world = self.world
@@ -241,6 +278,16 @@ class Places(Rooms):
 
     def set_limit(self, subject: str, quota: str, value: int | None) -> None:
         self.world.database.do(quotas.set_override, subject, quota, value)
+
+    @invariant()
+    def members_are_known_without_counting_them(self) -> None:
+        world = self.world
+        groups = [room for room in world.rooms.values() if room.kind is RoomKind.group]
+        self.looks += 1
+        room = groups[self.looks % len(groups)]  # one after the other: to look at all each time takes too long
+        later_ms = world.now_ms + LOCAL_RESERVATION_MS
+        use = world.database.do(quotas.members, room.room_id, later_ms, besides="", default=9)
+        assert use.used == (len(room.members) if room.alive else 0)  # of a room that all here left nothing is known
 
     @invariant()
     def never_more_members_than_when_the_last_was_admitted(self) -> None:

@@ -90,13 +90,38 @@ def set_state(
         "INSERT INTO event_json (event_id, room_id, internal_metadata, json, format_version) VALUES (?, ?, '{}', ?, 3)",
         (event_id, room_id, json.dumps(event)),
     )
+    make_current(txn, (room_id, event_type, state_key), event_id, content.get("membership"), position=position)
+    return event_id
+
+
+def make_current(
+    txn: Transaction,
+    place: tuple[str, str, str],
+    event_id: str | None,
+    membership: object,
+    *,
+    position: int | None = None,
+) -> None:
+    """Put an event in its place in the current state (None: out of it) and note the change, as Synapse does.
+
+    The place is told by room, type and state key.
+    """
+    txn.execute(
+        "INSERT INTO current_state_delta_stream"
+        " (stream_id, instance_name, room_id, type, state_key, event_id, prev_event_id)"
+        " VALUES (?, 'master', ?, ?, ?, ?,"
+        " (SELECT event_id FROM current_state_events WHERE room_id = ? AND type = ? AND state_key = ?))",
+        (position or next(_positions), *place, event_id, *place),
+    )
+    if event_id is None:
+        txn.execute("DELETE FROM current_state_events WHERE room_id = ? AND type = ? AND state_key = ?", place)
+        return
     txn.execute(
         "INSERT INTO current_state_events (event_id, room_id, type, state_key, membership) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (room_id, type, state_key) DO UPDATE SET event_id = excluded.event_id,"
         " membership = excluded.membership",
-        (event_id, room_id, event_type, state_key, content.get("membership")),
+        (event_id, *place, membership),
     )
-    return event_id
 
 
 def set_membership(txn: Transaction, room_id: str, user_id: str, membership: str, *, sender: str | None = None) -> None:
@@ -118,6 +143,31 @@ def set_membership(txn: Transaction, room_id: str, user_id: str, membership: str
         _leave_the_room_if_nobody_is_left(txn, room_id)
 
 
+def forget_membership(txn: Transaction, room_id: str, user_id: str) -> None:
+    """Take somebody out of the current state as if they had never been in it."""
+    make_current(txn, (room_id, "m.room.member", user_id), None, None)
+    txn.execute("DELETE FROM local_current_membership WHERE room_id = ? AND user_id = ?", (room_id, user_id))
+    _leave_the_room_if_nobody_is_left(txn, room_id)
+
+
+def purge_and_return(txn: Transaction, room_id: str) -> None:
+    """Drop a room's state without noting it, as Synapse purges a room, and get the same state anew."""
+    txn.execute("SELECT event_id, type, state_key, membership FROM current_state_events WHERE room_id = ?", (room_id,))
+    state = txn.fetchall()
+    txn.execute("DELETE FROM current_state_events WHERE room_id = ?", (room_id,))
+    for event_id, event_type, state_key, membership in state:
+        make_current(txn, (room_id, event_type, state_key), event_id, membership)
+
+
+def prune_changes(txn: Transaction, kept: int) -> None:
+    """Keep only the newest changes of all rooms."""
+    txn.execute(
+        "DELETE FROM current_state_delta_stream WHERE stream_id NOT IN"
+        " (SELECT stream_id FROM current_state_delta_stream ORDER BY stream_id DESC LIMIT ?)",
+        (kept,),
+    )
+
+
 def bury(txn: Transaction, old: str, sender: str, new: str) -> None:
     """Write the tombstone of a room that was replaced."""
     set_state(txn, old, sender, "m.room.tombstone", {"body": "replaced", "replacement_room": new})
@@ -132,4 +182,10 @@ def set_join_rule(txn: Transaction, room_id: str, sender: str, join_rule: str, a
 def _leave_the_room_if_nobody_is_left(txn: Transaction, room_id: str) -> None:
     txn.execute("SELECT 1 FROM local_current_membership WHERE room_id = ? AND membership = 'join' LIMIT 1", (room_id,))
     if txn.fetchone() is None:
+        txn.execute(
+            "INSERT INTO current_state_delta_stream"
+            " (stream_id, instance_name, room_id, type, state_key, event_id, prev_event_id)"
+            " SELECT ?, 'master', room_id, type, state_key, NULL, event_id FROM current_state_events WHERE room_id = ?",
+            (next(_positions), room_id),
+        )
         txn.execute("DELETE FROM current_state_events WHERE room_id = ?", (room_id,))

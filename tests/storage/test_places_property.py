@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from synapse_groupreg.storage import census
 from tests.storage.game import Places
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ def play(database: TestDatabase, *, examples: int, steps: int) -> None:
             phases=[Phase.generate],  # to shrink a failure takes minutes; add Phase.shrink to look into one
         ),
     )
+
+
+@pytest.fixture(autouse=True)
+def counts_are_written_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small rooms see few changes, and all that `census` does with many should happen to them."""
+    monkeypatch.setattr(census, "WORTH_WRITING", 3)
+    monkeypatch.setattr(census, "WORTH_READING", 5)
 
 
 def test_no_sequence_passes_a_limit_or_wastes_a_place(db: TestDatabase) -> None:

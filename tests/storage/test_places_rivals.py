@@ -7,6 +7,7 @@ The last tests plant the two bugs that this guards against, and show that the fi
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,9 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
 from synapse_groupreg.config import load
 from synapse_groupreg.handlers import places
+from synapse_groupreg.policy.quotas import REMOTE_RESERVATION_MS
 from synapse_groupreg.policy.types import Account, Found, Join, Room, RoomKind
-from synapse_groupreg.storage import identity, quotas
+from synapse_groupreg.storage import census, identity, quotas, state
 from tests.database import SERVER, TestDatabase, result_of
 from tests.storage import seed
 from tests.storage.rivals import at_once
@@ -134,21 +136,58 @@ def test_of_all_who_are_invited_at_once_one_keeps_a_direct_chat_direct(pg_db: Te
 
 def test_coming_and_going_never_passes_the_cap(pg_db: TestDatabase) -> None:
     room_id, most = open_group(pg_db), [0]
+    queue = threading.Lock()  # Synapse writes the events of a room one after the other
+
+    def be(mine: TestDatabase, user: str, membership: str) -> None:
+        with queue:
+            mine.do(seed.set_membership, room_id, user, membership)
+            most.append(mine.do(state.members, room_id))
 
     def come_and_go(user: str) -> Callable[[TestDatabase], None]:
         def work(mine: TestDatabase) -> None:
             for _ in range(8):
-                if not result_of(mine.run("join", to_join(user, room_id), taker(mine))).verdict.allowed:
-                    continue
-                mine.do(seed.set_membership, room_id, user, "join")
-                sql = "SELECT count(*) FROM current_state_events WHERE room_id = ? AND membership = 'join'"
-                most.append(int(mine.rows(sql, room_id)[0][0]))
-                mine.do(seed.set_membership, room_id, user, "leave")
+                if result_of(mine.run("join", to_join(user, room_id), taker(mine))).verdict.allowed:
+                    be(mine, user, "join")
+                    be(mine, user, "leave")
 
         return work
 
     at_once(pg_db, [come_and_go(user) for user in people(6)])
     assert 1 < max(most) <= CAP
+
+
+def test_who_comes_in_without_asking_takes_a_place_that_nobody_else_gets(
+    pg_db: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(census, "WORTH_WRITING", 2)
+    room_id = open_group(pg_db)
+    pg_db.do(quotas.set_override, quotas.room_subject(room_id), quotas.MEMBERS, 20)
+    queue = threading.Lock()
+    counted: list[bool] = []
+
+    def ask(user: str) -> Callable[[TestDatabase], None]:
+        def work(mine: TestDatabase) -> None:
+            if result_of(mine.run("join", to_join(user, room_id), taker(mine))).verdict.allowed:
+                be(mine, user)
+
+        return work
+
+    def come_in(user: str) -> Callable[[TestDatabase], None]:
+        return lambda mine: be(mine, user)
+
+    def be(mine: TestDatabase, user: str) -> None:
+        with queue:
+            mine.do(seed.set_membership, room_id, user, "join")
+            later_ms = NOW + REMOTE_RESERVATION_MS
+            used = mine.do(quotas.members, room_id, later_ms, besides="", default=CAP).used
+            counted.append(used == mine.do(state.members, room_id))
+
+    first, rest = people(30)[:6], people(30)[6:]
+    at_once(pg_db, [*(come_in(user) for user in first), *(ask(user) for user in rest)])
+    assert all(counted)
+    assert 20 <= pg_db.do(state.members, room_id) <= 26  # nobody could refuse those who didn't ask
+    late = ask_at_once(pg_db, [to_join(seed.local("late"), room_id)])
+    assert allowed(late) == 0
 
 
 def overshoots(database: TestDatabase, *, isolation: int | None = None) -> bool:

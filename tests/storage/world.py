@@ -274,7 +274,8 @@ def upgrade_of(user: str, room: Place) -> Found:
 
 def _clean(txn: Transaction) -> None:
     for table in (
-        *("events", "event_json", "current_state_events", "room_memberships", "local_current_membership", "rooms"),
+        *("events", "event_json", "current_state_events", "current_state_delta_stream", "room_memberships"),
+        *("local_current_membership", "rooms"),
         *("groupreg_quotas", "groupreg_reservations", "groupreg_limits", "groupreg_rooms", "groupreg_persons"),
         *("groupreg_person_accounts", "groupreg_changes"),
     ):

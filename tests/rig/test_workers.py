@@ -107,9 +107,15 @@ def processes_of(folder: Path) -> list[str]:
 def test_a_process_that_cannot_start_is_quoted_at_once(
     tmp_path: Path, postgres_database: Database, redis: Redis
 ) -> None:
-    places = {"database": postgres_database, "redis": redis}
-    # Another name: over Redis the processes of one name are one homeserver.
-    server = WorkerHomeserver(tmp_path, **places, workers=1, persisters=1, server_name="elsewhere")
+    server = WorkerHomeserver(
+        tmp_path,
+        database=postgres_database,
+        redis=redis,
+        workers=1,
+        persisters=1,
+        # Over Redis the processes of one name are one homeserver.
+        server_name="elsewhere",
+    )
     taken = server.layout.persisters["event_persister1"]
     with socket.create_server(("127.0.0.1", taken)), pytest.raises(RigError) as told:
         server.start()

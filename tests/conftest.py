@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import synapse.module_api  # noqa: F401
 
-pytest_plugins = ["tests.database", "tests.storage.store_places"]
+pytest_plugins = ["tests.database", "tests.own_postgres", "tests.storage.store_places"]
 
 TEST_SECONDS = 240
 """Longer than any single test takes, its servers' start included: past it the test hangs and fails."""

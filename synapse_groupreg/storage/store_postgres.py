@@ -204,9 +204,9 @@ class PostgresStore(PostgresReader, RowStore):
     def _forgotten(self, period: Period) -> None:
         tables = tables_of(self._log, period)
         with self._link.cursor() as cursor:
-            # Names are few, so their table is written anew; of records, old versions become free space.
-            cursor.execute(f"VACUUM (FULL) {tables['names']}")
-            cursor.execute(f"VACUUM {tables['records']}")
+            # Written anew: without FULL, the free space of pages keeps what stood there.
+            for table in ("names", "records"):
+                cursor.execute(f"VACUUM (FULL) {tables[table]}")
 
 
 def _records(rows: Sequence[tuple[Any, ...]]) -> list[str]:

@@ -10,7 +10,6 @@ import resource
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,6 @@ import pytest
 from psycopg2 import extensions
 
 from synapse_groupreg.errors import BadConfig, SchemaTooNew
-from synapse_groupreg.rig.cluster import Cluster
-from synapse_groupreg.rig.process import Process
 from synapse_groupreg.storage import store_sqlite_files
 from synapse_groupreg.storage.store import Selection, StoreUnavailable
 from synapse_groupreg.storage.store_select import Window, statement
@@ -261,43 +258,3 @@ def test_a_server_that_is_not_there_is_told_in_one_sentence() -> None:
         with pytest.raises(StoreUnavailable) as caught:
             use()
         assert str(caught.value) == "The retention store's server can't be reached."
-
-
-@pytest.fixture
-def passable() -> Iterator[Path]:
-    """A folder that another account may enter: under root, PostgreSQL runs as one. pytest's own are closed."""
-    with tempfile.TemporaryDirectory(prefix="groupreg-test-") as made:
-        folder = Path(made)
-        folder.chmod(0o711)
-        yield folder
-
-
-def test_a_store_goes_on_after_its_server_restarted(passable: Path) -> None:
-    folder = passable
-    cluster = Cluster(folder / "cluster")
-    cluster.create()
-
-    def start() -> Process:
-        process = Process("PostgreSQL", cluster.command(), log=folder / "log", user=cluster.user)
-        process.start()
-        process.wait_until(cluster.answers)
-        return process
-
-    server = start()
-    place = Place(dict(cluster.database("postgres").synapse_setting()))
-    try:
-        log, reader = Log(place.store()), place.reader()
-        log.begin()
-        head = log.fill(100)
-        assert reader.head() == head
-        server.kill()
-        for use in (lambda: log.fill(10), reader.head, lambda: log.fill(10)):
-            with pytest.raises(StoreUnavailable):
-                use()
-        server = start()
-        assert reader.head() == head
-        assert log.fill(10).size == 110
-        assert len(reader.leaves(1, 0, 110)) == 110
-    finally:
-        place.close()
-        server.kill()

@@ -104,23 +104,3 @@ def test_an_erased_name_is_not_found_and_its_records_keep_what_was_left(place: P
     ]
     assert [reader.content(JANUARY, idx) for idx in (900, 901, 902)] == [b"content", None, b"content"]
     assert log.fill(1).size == 904
-
-
-@pytest.mark.parametrize("period", [NOVEMBER, JANUARY])
-def test_erased_bytes_are_in_no_file(place: Place, log: Log, period: Period) -> None:
-    """In SQLite's case; the free space of PostgreSQL's pages and its log keep sealed bytes for a while."""
-    if not place.on_sqlite:
-        pytest.skip("PostgreSQL keeps what was replaced until it needs the space")
-    files = [*Path(place.settings["args"]["database"], "events").glob(f"1-{period.month}.db*")]
-    one = log.names[period][12]
-    base = 0 if period == NOVEMBER else 600
-    secrets = [one.lookup, one.sealed or b"", *(log.rows[base + number].sealed for number in (1, 150, 299))]
-    assert all(found_in(files, secret) for secret in secrets)
-    sealed = [(base + 1, b"a"), (base + 150, b"b" * 64), (base + 299, b"c" * 200)]
-    log.store.erase(log.now(), period, [12], sealed)
-    assert [secret for secret in secrets if found_in(files, secret)] == []
-    assert found_in(files, log.rows[base + 2].sealed)
-
-
-def found_in(files: list[Path], secret: bytes) -> list[str]:
-    return [path.name for path in files if path.exists() and secret in path.read_bytes()]

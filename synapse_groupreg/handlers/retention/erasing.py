@@ -106,9 +106,8 @@ class Erasing:
             await self._database.run("groupreg_erase", _done, work, erasure, self._homeserver.now_ms())
 
     def _erase(self, log: Log, period: Period, account: str) -> None:
-        names, sealed = self._plan(log, period, account)
-        if names or sealed:
-            log.erase(period, names, sealed)
+        # Also when nothing is left to erase: a crash may have come before the old bytes were removed from the disk.
+        log.erase(period, *self._plan(log, period, account))
 
     def _plan(self, log: Log, period: Period, account: str) -> Plan:
         opener = Opener(log.reader, log.name, log.server_name, self._keys)

@@ -8,7 +8,7 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,9 @@ from synapse_groupreg.policy import record_actions
 from synapse_groupreg.retention.records import Kind, LogName
 from synapse_groupreg.storage import erasures, keeping
 from synapse_groupreg.storage.erasures import Erasure
+from synapse_groupreg.storage.store import StoreUnavailable
+from synapse_groupreg.storage.store_postgres import PostgresStore
+from synapse_groupreg.storage.store_sqlite import SqliteStore
 from tests.database import SERVER
 from tests.handlers.retention.keeper import DAY, KEEP, MONTH, Keeper, seal
 from tests.handlers.retention.test_purging import hold
@@ -142,6 +145,29 @@ def test_nothing_of_them_is_left_in_the_files_even_for_who_has_the_keys(keeper: 
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     held = b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
     assert [one for one in old if one in held] == []
+
+
+def test_what_was_replaced_goes_from_the_disk_although_that_failed_at_first(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new is committed then, and the old bytes stand in files yet."""
+    engine: Any = SqliteStore if keeper.place.on_sqlite else PostgresStore
+    forgotten, tried, cleaned = engine._forgotten, set[Any](), set[Any]()
+
+    def at_the_second_time(store: Any, period: Any) -> None:
+        if (store._log, period) not in tried:
+            tried.add((store._log, period))
+            raise StoreUnavailable("locked")
+        forgotten(store, period)
+        cleaned.add((store._log, period))
+
+    monkeypatch.setattr(engine, "_forgotten", at_the_second_time)
+    ask(keeper, duty_ended="a court said so")
+    for _ in range(60):
+        keeper.tick()
+    keeper.work()
+    assert len(cleaned) >= 3
+    assert cleaned == tried
 
 
 def test_wherever_the_process_dies_it_is_erased_and_each_month_recorded_once(keeper: Keeper) -> None:

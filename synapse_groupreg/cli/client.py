@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from urllib.parse import quote
 
+import click
 import requests
 import requests.auth
 from typing_extensions import override
@@ -71,6 +73,11 @@ class Client:
     def get(self, where: str, **query: str | int | None) -> Answer:
         """Read something."""
         return self.request("GET", where, query=query)
+
+    def ask(self, where: str, **body: object) -> Answer:
+        """Read something by conditions that name people: those go into the body, which no log has."""
+        given = {key: value for key, value in body.items() if value is not None}
+        return self.request("POST", where, body=given)
 
     def act(
         self,
@@ -216,7 +223,11 @@ def failure(response: requests.Response, answer: Answer, session: Session) -> Fa
     if wrong := wrong_server(response, answer, session.url):
         return wrong
     status = response.status_code
-    said = sentence(str(answer.get("error") or "").strip())
+    lines = field_lines(answer)
+    said = str(answer.get("error") or "").strip()
+    for line, named in lines.items():
+        said = said.replace(line, named)
+    said = sentence(said)
     if status == UNAUTHORIZED:
         who = session.user_id or "@you:example.org"
         said = f"Your login is not accepted. {said} Log in with: groupreg login {session.url} {who}"
@@ -226,7 +237,7 @@ def failure(response: requests.Response, answer: Answer, session: Session) -> Fa
         said = f"{said or 'The server failed.'} The server's log says why (HTTP {status})."
     return KINDS.get(status, Refused)(
         said or f"The server refused without a reason (HTTP {status}).",
-        [f"  {line}" for line in field_lines(answer) if line not in said],
+        [f"  {line}" for line in lines.values() if line not in said],
     )
 
 
@@ -248,10 +259,32 @@ def sentence(text: str) -> str:
     return text if not text or text.endswith((".", "!", "?", "。")) else f"{text}."
 
 
-def field_lines(answer: Answer) -> list[str]:
-    """Give one line a field that the server found wrong; its sentence may hold them already."""
+def field_lines(answer: Answer) -> dict[str, str]:
+    """One line a field that the server found wrong, as it says it, and as who types the command knows it."""
     fields = answer.get("org.groupreg.fields") or []
-    return [f"{field.get('field')}: {field.get('problem')}" for field in fields if isinstance(field, dict)]
+    said = [(str(field.get("field")), str(field.get("problem"))) for field in fields if isinstance(field, dict)]
+    return {f"{field}: {problem}": f"{named(field)}{in_options(problem)}" for field, problem in said}
+
+
+def named(field: str) -> str:
+    """Which option is wrong; nothing where it is several together."""
+    return "" if field == "body" else f"{option_of(field)}: "
+
+
+def option_of(field: str) -> str:
+    """What a field of the API is called by the command that runs: `from_ms` is `--from`."""
+    context = click.get_current_context(silent=True)
+    name, _, place = field.partition(".")
+    short = name.removesuffix("_ms").removesuffix("_id")
+    for param in context.command.params if context else ():
+        if param.name in (name, f"{name}s") or short in (param.name, *(one.lstrip("-") for one in param.opts)):
+            return param.opts[0] if isinstance(param, click.Option) else str(param.name).upper()
+    return f"{name}.{place}" if place else name
+
+
+def in_options(problem: str) -> str:
+    """A sentence of the server with the names of times as options."""
+    return re.sub(r"\b\w+_ms\b", lambda found: option_of(found[0]), problem)
 
 
 def wait_s(answer: Answer) -> int:

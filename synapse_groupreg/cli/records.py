@@ -18,7 +18,7 @@ from synapse_groupreg.retention.records import Kind, LogName
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from synapse_groupreg.cli.client import Answer, Client
+    from synapse_groupreg.cli.client import Answer
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,14 +86,14 @@ def search(
     query |= {
         "account": account and check_user_id(account),
         "room_id": client.room_id(room) if room else None,
-        "kind": joined("--kind", kind),
-        "type": joined("--type", types),
-        "code": joined("--code", code),
-        "content": "true" if content else None,
+        "kind": list(kind) or None,
+        "type": list(types) or None,
+        "code": list(code) or None,
+        "content": content or None,
     }
     with cli.out.counting("Records") as count:
         pages = paged(
-            lambda size, token: client.get("records", **query, **{"from": token, "limit": size}),
+            lambda size, token: client.ask("records/search", **query, **{"from": token, "limit": size}),
             None if everything else limit,
             count,
         )
@@ -118,7 +118,14 @@ def about(cli: Cli, user: str, *, reason: str, everything: bool, limit: int) -> 
 
     USER is a full Matrix id, like @anna:example.org.
     """
-    show_about(cli, cli.client(), check_user_id(user), None if everything else limit, reason=reason)
+    client = cli.client()
+    said = {"user_id": check_user_id(user), "reason": reason}
+    show_about(
+        cli,
+        user,
+        lambda size, token: client.ask("records/about", **said, **{"from": token, "limit": size}),
+        None if everything else limit,
+    )
 
 
 @click.command()
@@ -132,20 +139,18 @@ def my_records(cli: Cli, *, everything: bool, limit: int) -> None:
     """  # noqa: D301 - \b keeps click from joining the lines
     client = cli.client()
     user = client.session.user_id or str(client.get("/_matrix/client/v3/account/whoami")["user_id"])
-    show_about(cli, client, user, None if everything else limit)
+    show_about(
+        cli,
+        user,
+        lambda size, token: client.get(path("accounts", user, "records"), **{"from": token, "limit": size}),
+        None if everything else limit,
+    )
 
 
-def show_about(cli: Cli, client: Client, user: str, limit: int | None, *, reason: str | None = None) -> None:
+def show_about(cli: Cli, user: str, ask: Callable[[int, str | None], Answer], limit: int | None) -> None:
     """Print what is kept of an account."""
     with cli.out.counting("Records") as count:
-        pages = paged(
-            lambda size, token: client.get(
-                path("accounts", user, "records"), **{"from": token, "limit": size, "reason": reason}
-            ),
-            limit,
-            count,
-        )
-        answer = together(pages)
+        answer = together(paged(ask, limit, count))
     if cli.as_json:
         cli.out.data(answer)
         return
@@ -185,13 +190,6 @@ def print_csv(cli: Cli, pages: Iterator[Answer]) -> None:
     cli.out.console.file.write(CSV_HEADING)
     for page in pages:
         cli.out.console.file.writelines(map(csv_line, page["records"]))
-
-
-def joined(option: str, words: Sequence[str]) -> str | None:
-    """Several values as the server takes them."""
-    if any("," in word for word in words):
-        raise BadInput(f"{option} takes one value; repeat it for more.")
-    return ",".join(words) or None
 
 
 def say_rest(cli: Cli, answer: Answer) -> None:

@@ -11,7 +11,7 @@ import click
 from synapse_groupreg.cli.changes import report
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.journal import say_rest
-from synapse_groupreg.cli.options import Cli, act_command, check_user_id, limit_option, server_command
+from synapse_groupreg.cli.options import Cli, check_user_id, limit_option, server_command
 from synapse_groupreg.cli.times import EXAMPLES, moment, now_ms, since, until, utc
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LOGS = click.Choice(["events", "acts"])
 MIB = 1 << 20
-SAID = ("id", "author", "made_ms")
+SAID = ("id", "author", "made_ms", "lifted_ms", "lifted_by")
 SAID_OF_ERASURE = ("id", "author", "asked_ms", "reason", "names", "records", "next_ms", "done_ms")
 
 
@@ -89,22 +89,31 @@ def add(cli: Cli, *, dry_run: bool, **fields: Any) -> None:
 @hold.command()
 @click.argument("number", type=click.IntRange(min=1))
 @click.option("--until", "until_ms", type=moment, metavar="WHEN", required=True, help=f"Until when, {EXAMPLES}.")
-@act_command
-def extend(cli: Cli, number: int, until_ms: int, *, dry_run: bool, reason: str | None) -> None:
-    """Let the hold NUMBER end at another time, at most three years from now."""
-    body = {"until_ms": until_ms, **({"reason": reason} if reason else {})}
+@reason_option
+@dry_run_option
+@server_command
+def extend(cli: Cli, number: int, until_ms: int, reason: str, *, dry_run: bool) -> None:
+    """Let the hold NUMBER end later, at most three years from now. To end it earlier, lift it."""
+    body = {"until_ms": until_ms, "reason": reason}
     answer = cli.client().act("PUT", path("retention", "holds", number), body, dry_run=dry_run)
     report(cli.out, answer, act=f"extend hold {number}", done=f"Extended hold {number}", said=SAID)
 
 
 @hold.command()
 @click.argument("number", type=click.IntRange(min=1))
-@act_command
-def lift(cli: Cli, number: int, *, dry_run: bool, reason: str | None) -> None:
+@reason_option
+@dry_run_option
+@server_command
+def lift(cli: Cli, number: int, reason: str, *, dry_run: bool) -> None:
     """Lift the hold NUMBER: what it kept goes when it is due."""
-    body = {"reason": reason} if reason else {}
-    answer = cli.client().act("DELETE", path("retention", "holds", number), body, dry_run=dry_run)
-    report(cli.out, answer, act=f"lift hold {number}", done=f"Lifted hold {number}", said=SAID)
+    answer = cli.client().act("DELETE", path("retention", "holds", number), {"reason": reason}, dry_run=dry_run)
+    report(
+        cli.out,
+        answer,
+        act=f"lift hold {number}",
+        done=f"Lifted hold {number}; what it kept goes when it is due",
+        said=SAID,
+    )
 
 
 @retention.command()

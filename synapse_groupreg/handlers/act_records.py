@@ -43,8 +43,10 @@ def hold(txn: Transaction, setting: Setting, action: wanted.HoldRecords) -> Chan
 
 
 def extend(txn: Transaction, setting: Setting, action: wanted.ExtendHold) -> Change:
-    """Let a hold end at another time, not later than three years from now."""
+    """Let a hold end later, but not later than three years from now."""
     before = _open_hold(txn, setting, action.hold_id)
+    if action.until_ms < before.until_ms:
+        raise Invalid([Problem("until_ms", "must not be before the hold's present end; to end it earlier, lift it")])
     _check_end(setting, action.until_ms)
     keeping.extend_hold(txn, before.id, action.until_ms)
     after = attrs.evolve(before, until_ms=action.until_ms)

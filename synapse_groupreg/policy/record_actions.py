@@ -34,6 +34,7 @@ class ExtendHold(Action):
 
     name: ClassVar[str] = "extend-hold"
     right: ClassVar[Right] = Right.keep_records
+    reason: str
     hold_id: int
     until_ms: int
 
@@ -44,6 +45,7 @@ class LiftHold(Action):
 
     name: ClassVar[str] = "lift-hold"
     right: ClassVar[Right] = Right.keep_records
+    reason: str
     hold_id: int
 
 

@@ -15,7 +15,7 @@ from synapse_groupreg.web.importing import Importing
 from synapse_groupreg.web.keeping import keeping_endpoints
 from synapse_groupreg.web.listing import Listing
 from synapse_groupreg.web.reading import Reading
-from synapse_groupreg.web.searching import AboutQuery, RecordsQuery, Searching
+from synapse_groupreg.web.searching import AboutBody, OwnQuery, SearchBody, Searching
 from synapse_groupreg.web.streaming import NDJSON
 
 if TYPE_CHECKING:
@@ -258,21 +258,29 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
             summary="Messages that explain refusals: sent, waiting, dropped",
         ),
         Endpoint(
-            method="GET",
-            path="records",
+            method="POST",
+            path="records/search",
             right=Right.search_records,
             handle=records.search,
-            query=RecordsQuery,
+            body=SearchBody,
             summary="Search the retention store, the newest first; the search is recorded",
+        ),
+        Endpoint(
+            method="POST",
+            path="records/about",
+            right=Right.search_records,
+            handle=records.about,
+            body=AboutBody,
+            summary="What is kept of what an account did, and who looked, as its owner sees it; the look is recorded",
         ),
         Endpoint(
             method="GET",
             path="accounts/{user_id}/records",
             right=Right.search_records,
-            handle=records.about,
+            handle=records.own,
             own="user_id",
-            query=AboutQuery,
-            summary="What is kept of what an account did, and who looked",
+            query=OwnQuery,
+            summary="What is kept of what one did oneself, and who looked",
         ),
         Endpoint(
             method="POST",

@@ -52,6 +52,13 @@ Level = Annotated[
 ]
 Reference = Annotated[str, Field(min_length=1, max_length=500)]
 UserId = Annotated[str, Field(pattern=r"^@[^:\s]*:\S+$", max_length=255)]
+RoomId = Annotated[str, Field(pattern=r"^!\S+$", max_length=255)]
+SHAPES = {
+    r"^@[^:\s]*:\S+$": "must be a Matrix user id, like @anna:example.org",
+    r"^!\S+$": "must be a room's id, like !abc:example.org",
+    r"^[a-z0-9_.\-]{1,64}$": "must be of 1 to 64 small letters, digits, dots, hyphens and underscores",
+}
+"""What is said of a text that does not match."""
 Time = Annotated[int, Field(ge=0, le=_MAX_MS)]
 Limit = Annotated[int, Field(ge=0, le=1_000_000)]
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from synapse_groupreg.errors import Invalid, Problem
 from synapse_groupreg.handlers.rights import require
-from synapse_groupreg.web.bodies import Body, Query
+from synapse_groupreg.web.bodies import SHAPES, Body, Query
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -25,8 +25,27 @@ if TYPE_CHECKING:
 
 Answer = dict[str, Any]
 M = TypeVar("M", bound=BaseModel)
-_SAID = {"extra_forbidden": "is not known here", "missing": "is required", "string_too_short": "must not be empty"}
+_SAID = {
+    "extra_forbidden": "is not known here",
+    "missing": "is required",
+    "string_too_short": "must not be empty",
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "list_type": "must be a list",
+    "model_type": "must be an object",
+    "greater_than_equal": "must be at least {ge:,}",
+    "less_than_equal": "must be at most {le:,}",
+    "too_long": "must have at most {max_length:,} entries",
+    "too_short": "must have at least one entry",
+    "string_too_long": "must have at most {max_length:,} characters",
+}
 """Kind of problem -> what we say of it; of the others pydantic's words, of which `_SHOULD` is the beginning."""
+_MOMENT = "must be a moment in milliseconds since 1970, like 1793800000000"
+_NO_MOMENT = frozenset({"int_type", "int_parsing", "int_from_float", "greater_than_equal", "less_than_equal"})
 _SHOULD = re.compile(r"^\w+ should ")
 
 
@@ -114,5 +133,15 @@ def _nuls(content: object) -> Iterator[str]:
 def _problem(details: ErrorDetails) -> Problem:
     """Say where and what would be right, never what was sent: it may be somebody's identity number."""
     where = ".".join(str(part) for part in details["loc"])
-    message = _SAID.get(details["type"], details["msg"]).removeprefix("Value error, ")
-    return Problem(where or "body", _SHOULD.sub("must ", message))
+    return Problem(where or "body", _advice(where, details["type"], details))
+
+
+def _advice(where: str, kind: str, details: ErrorDetails) -> str:
+    context = details.get("ctx") or {}
+    if kind in _NO_MOMENT and where.endswith("_ms"):
+        return _MOMENT
+    if kind == "string_pattern_mismatch":
+        return SHAPES[context["pattern"]]
+    if kind in _SAID:
+        return _SAID[kind].format_map(context)
+    return _SHOULD.sub("must ", details["msg"].removeprefix("Value error, "))

@@ -10,9 +10,8 @@ from pydantic import Field, model_validator
 
 from synapse_groupreg.handlers.exports import Exports
 from synapse_groupreg.policy import actions
-from synapse_groupreg.retention.records import Kind
-from synapse_groupreg.web.bodies import Query, Text, Time, UserId, Why
-from synapse_groupreg.web.searching import RoomId
+from synapse_groupreg.web.bodies import Query, RoomId, Text, Time, UserId, Why
+from synapse_groupreg.web.searching import BACKWARDS, Kinds, Verdicts, Words, is_backwards
 
 if TYPE_CHECKING:
     from synapse_groupreg.handlers.exports import Download
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from synapse_groupreg.web.services import Services
 
 _Index = Annotated[int, Field(ge=0, le=2**53)]
-_Words = Annotated[list[Annotated[str, Field(min_length=1, max_length=255)]], Field(max_length=50)] | None
 _ALLOWED = {
     "subject": {"room_id", "user_id", "from_ms", "to_ms"},
     "range": {"first", "end", "from_ms", "to_ms"},
@@ -57,11 +55,11 @@ class ExportBody(Why):
     """Not before; a subject is shown in whole months, and a range as the log has it."""
     to_ms: Time | None = None
     """Not after."""
-    kinds: _Words = None
+    kinds: Kinds | None = None
     """What it is about."""
-    types: _Words = None
+    types: Words | None = None
     """The event's type, the attempt's or action's name, the way of a login."""
-    verdicts: _Words = None
+    verdicts: Verdicts | None = None
     """Like `refused:room-full` or `redacted`."""
 
     @model_validator(mode="after")
@@ -75,7 +73,7 @@ class ExportBody(Why):
             "must have at least one condition in mode filter": self.mode == "filter" and not given,
             "must have either indexes (from, to) or times (from_ms, to_ms)": bool(given & {"first", "end"})
             and bool(given & {"from_ms", "to_ms"}),
-            f"must have kinds of {', '.join(Kind)}": not set(self.kinds or ()) <= set(Kind),
+            BACKWARDS: is_backwards(self.from_ms, self.to_ms),
             "must have a reason for identities or content": (self.identities or self.content) and not self.reason,
         }
         message = next((text for text, holds in problems.items() if holds), None)
@@ -113,7 +111,7 @@ class Exporting:
             end=body.end,
             from_ms=body.from_ms,
             to_ms=body.to_ms,
-            kinds=tuple(body.kinds or ()),
+            kinds=tuple(kind.value for kind in body.kinds or ()),
             types=tuple(body.types or ()),
             verdicts=tuple(body.verdicts or ()),
             reason=body.reason,

@@ -13,7 +13,7 @@ from synapse_groupreg.policy import record_actions
 from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.storage import erasures, keeping
 from synapse_groupreg.web.acting import DIGITS, answered
-from synapse_groupreg.web.bodies import ActQuery, Body, PageQuery, Text, Time, UserId, Why
+from synapse_groupreg.web.bodies import ActQuery, Body, PageQuery, Text, Time, UserId
 from synapse_groupreg.web.endpoint import Endpoint
 from synapse_groupreg.web.reading import page
 
@@ -45,18 +45,18 @@ class HoldBody(Body):
     """The legal basis."""
 
 
-class ExtendBody(Why):
-    """Another end."""
-
-    until_ms: Time
-    """At most three years from now."""
-
-
 class ReasonBody(Body):
     """An act that needs a reason."""
 
     reason: Text
     """Why, for the journal."""
+
+
+class ExtendBody(ReasonBody):
+    """A later end."""
+
+    until_ms: Time
+    """At most three years from now; to end a hold earlier, lift it."""
 
 
 class KeysBody(ReasonBody):
@@ -216,7 +216,7 @@ def keeping_endpoints(services: Services) -> tuple[Endpoint, ...]:
             handle=keep.extend,
             query=ActQuery,
             body=ExtendBody,
-            summary="Let a hold end at another time",
+            summary="Let a hold end later",
         ),
         Endpoint(
             method="DELETE",
@@ -224,7 +224,7 @@ def keeping_endpoints(services: Services) -> tuple[Endpoint, ...]:
             right=Right.keep_records,
             handle=keep.lift,
             query=ActQuery,
-            body=Why,
+            body=ReasonBody,
             summary="Lift a hold",
         ),
         Endpoint(

@@ -4,54 +4,74 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+import difflib
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from synapse_groupreg.errors import Conflict, Invalid, Problem
+from synapse_groupreg.config import CODES
+from synapse_groupreg.errors import Conflict
 from synapse_groupreg.handlers.retention.searching import MOST, Wanted
 from synapse_groupreg.retention.records import Kind, LogName
-from synapse_groupreg.web.bodies import Query, Reason, Text, Time, UserId
+from synapse_groupreg.web.bodies import Body, Query, RoomId, Text, Time, UserId
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from synapse_groupreg.handlers.retention.recall import Recall
     from synapse_groupreg.web.endpoint import Answer, Call
     from synapse_groupreg.web.services import Services
 
 _MOST_WORDS = 50
+BACKWARDS = "must not have from_ms after to_ms: no record is of such a time"
+_CODES = (*CODES, "unavailable", "reserved-state")
+"""All that refusals are recorded with."""
 
 
-def _listed(value: object) -> object:
-    words = [one for one in value.split(",") if one] if isinstance(value, str) else []
-    if len(words) > _MOST_WORDS:
-        raise ValueError(f"must be at most {_MOST_WORDS}")
-    return words
+def is_backwards(from_ms: int | None, to_ms: int | None) -> bool:
+    """Whether a time ends before it begins."""
+    return from_ms is not None and to_ms is not None and from_ms > to_ms
+
+
+def _unknown(value: object, known: Collection[str], what: str) -> ValueError:
+    """What is said of a word that doesn't exist: those that are written nearly so, else all."""
+    near = difflib.get_close_matches(value, known, n=3) if isinstance(value, str) else []
+    said = f"did you mean {' or '.join(near)}?" if near else f"must be one of {', '.join(known)}"
+    return ValueError(f"is no {what}; {said}")
 
 
 def _kind(value: object) -> object:
     if value in list(Kind):
         return Kind(str(value))
-    raise ValueError(f"must be of {', '.join(Kind)}")
+    raise _unknown(value, list(Kind), "kind of records")
+
+
+def _code(value: str) -> str:
+    if value not in _CODES:
+        raise _unknown(value, _CODES, "code of refusals")
+    return value
+
+
+def _verdict(value: str) -> str:
+    how, _, code = value.partition(":")
+    if how in ("refused", "dry"):
+        _code(code)
+    return value
 
 
 _Word = Annotated[str, Field(min_length=1, max_length=255)]
-_SplitAtCommas = BeforeValidator(_listed, json_schema_input_type=str)
-Words = Annotated[tuple[_Word, ...], _SplitAtCommas]
-Kinds = Annotated[tuple[Annotated[Kind, BeforeValidator(_kind)], ...], _SplitAtCommas]
-RoomId = Annotated[str, Field(pattern=r"^!\S+$", max_length=255)]
+Words = Annotated[list[_Word], Field(max_length=_MOST_WORDS)]
+Kinds = Annotated[
+    list[Annotated[Kind, BeforeValidator(_kind, json_schema_input_type=Kind)]], Field(max_length=_MOST_WORDS)
+]
+Codes = Annotated[list[Annotated[_Word, AfterValidator(_code)]], Field(max_length=_MOST_WORDS)]
+Verdicts = Annotated[list[Annotated[_Word, AfterValidator(_verdict)]], Field(max_length=_MOST_WORDS)]
+Start = Annotated[str | None, Field(max_length=200, alias="from")]
+PageSize = Annotated[int, Field(ge=1, le=MOST)]
 
 
-class TokenQuery(Query):
-    """Records come in pages, the newest first."""
-
-    start: Annotated[str | None, Field(max_length=200, alias="from")] = None
-    """The `next_token` of the page before."""
-    limit: Annotated[int, Field(ge=1, le=MOST)] = 100
-    """Records on a page."""
-
-
-class RecordsQuery(TokenQuery):
-    """Which records: those that meet all conditions that are given."""
+class SearchBody(Body):
+    """Which records: those that meet all conditions that are given. In a body, as addresses are written to logs."""
 
     reason: Text
     """Why; recorded with the search."""
@@ -62,24 +82,49 @@ class RecordsQuery(TokenQuery):
     room_id: RoomId | None = None
     """Where."""
     kind: Kinds | None = None
-    """What it is about; several with commas between."""
+    """What it is about; of several, any."""
     type: Words | None = None
-    """The event's type, the attempt's or action's name, the way of a login; several with commas between."""
-    code: Words | None = None
-    """Of refusals, their code; several with commas between."""
+    """The event's type, the attempt's or action's name, the way of a login; of several, any."""
+    code: Codes | None = None
+    """Of refusals, their code; of several, any."""
     from_ms: Time | None = None
     """Not before."""
     to_ms: Time | None = None
     """Not after."""
     content: bool = False
     """Also the content of events, where it is kept."""
+    start: Start = None
+    """The `next_token` of the page before; the newest if absent."""
+    limit: PageSize = 100
+    """Records on a page."""
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        if is_backwards(self.from_ms, self.to_ms):
+            raise ValueError(BACKWARDS)
+        return self
 
 
-class AboutQuery(TokenQuery):
-    """What is kept of one account."""
+class AboutBody(Body):
+    """What is kept of one account, for who inspects."""
 
-    reason: Reason | None = None
-    """Why; required for an account that is not one's own, and recorded."""
+    user_id: UserId
+    """Whose."""
+    reason: Text
+    """Why; recorded, and the account can see that somebody looked."""
+    start: Start = None
+    """The `next_token` of the page before; the newest if absent."""
+    limit: PageSize = 100
+    """Records on a page."""
+
+
+class OwnQuery(Query):
+    """Records come in pages, the newest first."""
+
+    start: Start = None
+    """The `next_token` of the page before."""
+    limit: PageSize = 100
+    """Records on a page."""
 
 
 class Searching:
@@ -89,29 +134,35 @@ class Searching:
         self._services = services
 
     async def search(self, call: Call) -> Answer:
-        """GET records."""
-        query = call.query
+        """POST records/search."""
+        body = call.body
         wanted = Wanted(
-            log=query.log and LogName(query.log),
-            account=query.account,
-            room=query.room_id,
-            kinds=query.kind or (),
-            types=query.type or (),
-            codes=query.code or (),
-            from_ms=query.from_ms,
-            to_ms=query.to_ms,
+            log=body.log and LogName(body.log),
+            account=body.account,
+            room=body.room_id,
+            kinds=tuple(body.kind or ()),
+            types=tuple(body.type or ()),
+            codes=tuple(body.code or ()),
+            from_ms=body.from_ms,
+            to_ms=body.to_ms,
         )
         return await self._recall().search(
-            call.staff, wanted, reason=query.reason, start=query.start, limit=query.limit, content=query.content
+            call.staff, wanted, reason=body.reason, start=body.start, limit=body.limit, content=body.content
         )
 
     async def about(self, call: Call) -> Answer:
+        """POST records/about."""
+        body = call.body
+        return await self._recall().about(
+            call.staff, body.user_id, reason=body.reason, start=body.start, limit=body.limit
+        )
+
+    async def own(self, call: Call) -> Answer:
         """GET accounts/{user_id}/records."""
         query, user_id = call.query, call.path["user_id"]
-        recall = self._recall()
-        if user_id != call.staff.user_id and not query.reason:
-            raise Invalid([Problem("reason", "is required for an account that is not your own, and is recorded")])
-        return await recall.about(call.staff, user_id, reason=query.reason, start=query.start, limit=query.limit)
+        if user_id != call.staff.user_id:
+            raise Conflict("This shows one's own records; for another account's ask POST records/about, with a reason.")
+        return await self._recall().about(call.staff, user_id, reason=None, start=query.start, limit=query.limit)
 
     def _recall(self) -> Recall:
         if self._services.recall is None:

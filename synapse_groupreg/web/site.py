@@ -71,6 +71,8 @@ class Site(DirectServeJsonResource):
     @override
     async def _async_render(self, request: SynapseRequest) -> Response | None:
         """Synapse's hook for a resource that routes by itself."""
+        # Synapse writes the address of each request into its log when it is done; conditions of a list name people.
+        request.uri = request.path
         path = request.path.decode("ascii", errors="replace").removeprefix(PREFIX)
         if path in ("/rules", "/rules/"):
             self._rules(request)

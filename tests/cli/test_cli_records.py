@@ -65,7 +65,7 @@ def store(total: int) -> Callable[[Any], Any]:
     """So many records, in pages as they are asked for."""
 
     def answer(request: Any) -> Any:
-        start, limit = int(request.query.get("from", "e0")[1:]), int(request.query["limit"])
+        start, limit = int(request.body.get("from", "e0")[1:]), int(request.body["limit"])
         end = min(start + limit, total)
         page = {"records": [{**LOGIN, "index": total - number} for number in range(start, end)]}
         return {**page, "next_token": f"e{end}"} if end < total else page
@@ -81,23 +81,24 @@ def test_a_search_asks_for_what_was_said(
     server: Any, groupreg: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(times, "now_ms", lambda: T)
-    server.replies["GET records"] = {"records": [LOGIN, REFUSAL]}
+    server.replies["POST records/search"] = {"records": [LOGIN, REFUSAL]}
     conditions = f"--account {ANNA} --room {ROOM} --kind login --kind logout --type m.login.password --code room-full"
     more = "--log events --from 7d --to 2026-03-01 --content --limit 7"
     result = groupreg("records", "search", *conditions.split(), *more.split(), "--reason", "case 7")
     assert result.exit_code == 0, result.output
-    [request] = server.sent("GET", "records")
-    assert request.query == {
+    [request] = server.sent("POST", "records/search")
+    assert request.query == {}, "what stands in an address comes into logs"
+    assert request.body == {
         "account": ANNA,
         "room_id": ROOM,
-        "kind": "login,logout",
-        "type": "m.login.password",
-        "code": "room-full",
+        "kind": ["login", "logout"],
+        "type": ["m.login.password"],
+        "code": ["room-full"],
         "log": "events",
-        "from_ms": str(T - 7 * DAY),
-        "to_ms": str(1_772_409_599_999),
-        "content": "true",
-        "limit": "7",
+        "from_ms": T - 7 * DAY,
+        "to_ms": 1_772_409_599_999,
+        "content": True,
+        "limit": 7,
         "reason": "case 7",
     }
     shown = ["2026-03-01 12:00:03", "events 31", "m.login.password", ANNA, "192.0.2.7", "join refused:room-full"]
@@ -121,7 +122,6 @@ def test_without_a_reason_nothing_is_asked(server: Any, groupreg: Callable[..., 
         "--from 2026-13-01",
         "--to 2026-03-01T12:00",
         "--limit 0",
-        "--code a,b",
         "--json --csv",
         "--room garden",
     ],
@@ -138,32 +138,32 @@ def test_bad_input_is_refused_before_anything_is_asked(
 def test_a_limit_is_asked_for_in_pages(
     server: Any, groupreg: Callable[..., Result], limit: str, sizes: list[int]
 ) -> None:
-    server.replies["GET records"] = store(3500)
+    server.replies["POST records/search"] = store(3500)
     result = groupreg("records", "search", "--reason", "r", "--limit", limit, "--json")
     answer = json.loads(result.stdout)
     assert [one["index"] for one in answer["records"]] == list(range(3500, 3500 - int(limit), -1))
     assert answer["next_token"] == f"e{limit}"
-    assert [int(one.query["limit"]) for one in server.sent("GET", "records")] == sizes
+    assert [one.body["limit"] for one in server.sent("POST", "records/search")] == sizes
 
 
 def test_all_follows_the_pages_to_the_end(server: Any, groupreg: Callable[..., Result]) -> None:
-    server.replies["GET records"] = store(2500)
+    server.replies["POST records/search"] = store(2500)
     answer = json.loads(groupreg("records", "search", "--reason", "r", "--all", "--json").stdout)
     assert [one["index"] for one in answer["records"]] == list(range(2500, 0, -1))
     assert "next_token" not in answer
-    assert [one.query.get("from") for one in server.sent("GET", "records")] == [None, "e1000", "e2000"]
+    assert [one.body.get("from") for one in server.sent("POST", "records/search")] == [None, "e1000", "e2000"]
 
 
 def test_that_there_are_more_is_said(server: Any, groupreg: Callable[..., Result]) -> None:
-    server.replies["GET records"] = store(5)
+    server.replies["POST records/search"] = store(5)
     assert "There are more" in groupreg("records", "search", "--reason", "r", "--limit", "3").stdout
     assert "There are more" not in groupreg("records", "search", "--reason", "r").stdout
-    server.replies["GET records"] = store(0)
+    server.replies["POST records/search"] = store(0)
     assert "None that match." in groupreg("records", "search", "--reason", "r").stdout
 
 
 def test_csv_is_csv_and_carries_nothing_out(server: Any, groupreg: Callable[..., Result]) -> None:
-    server.replies["GET records"] = {"records": [{**LOGIN, "content": {"body": "+1"}}, REFUSAL]}
+    server.replies["POST records/search"] = {"records": [{**LOGIN, "content": {"body": "+1"}}, REFUSAL]}
     result = groupreg("records", "search", "--reason", "r", "--csv")
     login, refusal = read_csv(result.stdout)
     assert (login["log"], login["index"], login["time"], login["ts_ms"]) == (
@@ -181,13 +181,13 @@ def test_csv_is_csv_and_carries_nothing_out(server: Any, groupreg: Callable[...,
 
 
 def test_csv_of_all_pages_has_one_heading(server: Any, groupreg: Callable[..., Result]) -> None:
-    server.replies["GET records"] = store(2100)
+    server.replies["POST records/search"] = store(2100)
     rows = read_csv(groupreg("records", "search", "--reason", "r", "--all", "--csv").stdout)
     assert [int(row["index"]) for row in rows] == list(range(2100, 0, -1))
 
 
 def test_progress_is_shown_on_a_terminal_only(server: Any, groupreg: Callable[..., Result]) -> None:
-    server.replies["GET records"] = store(2500)
+    server.replies["POST records/search"] = store(2500)
     assert groupreg("records", "search", "--reason", "r", "--all", "--csv").stderr == ""
 
 
@@ -218,21 +218,45 @@ def test_who_is_logged_in_by_a_token_alone_is_asked_of_the_server(
 
 def test_the_pages_of_both_lists_are_joined(server: Any, groupreg: Callable[..., Result]) -> None:
     def answer(request: Any) -> Any:
-        first = request.query.get("from") is None
+        first = "from" not in request.body
         page = {"user_id": ANNA, "records": [LOGIN] * 2 if first else [], "looks": [LOOK] * (3 if first else 1)}
         return {**page, "next_token": "e"} if first else page
 
-    server.replies[f"GET accounts/{ANNA}/records"] = answer
+    server.replies["POST records/about"] = answer
     found = json.loads(groupreg("records", "about", ANNA, "--reason", "case 7", "--all", "--json").stdout)
     assert (len(found["records"]), len(found["looks"]), found["user_id"]) == (2, 4, ANNA)
-    assert {one.query["reason"] for one in server.sent("GET", f"accounts/{ANNA}/records")} == {"case 7"}
+    sent = server.sent("POST", "records/about")
+    assert {(one.body["user_id"], one.body["reason"], *one.query) for one in sent} == {(ANNA, "case 7")}
 
 
 def test_a_server_that_keeps_no_records_says_so(server: Any, groupreg: Callable[..., Result]) -> None:
     told = "This server keeps no records: retention.enabled is false in its configuration."
-    server.replies["GET records"] = server.error(409, told, "ORG_GROUPREG_CONFLICT")
+    server.replies["POST records/search"] = server.error(409, told, "ORG_GROUPREG_CONFLICT")
     result = groupreg("records", "search", "--reason", "r")
     assert (result.exit_code, told in result.stderr) == (1, True)
+
+
+def test_what_the_server_finds_wrong_is_told_in_options(server: Any, groupreg: Callable[..., Result]) -> None:
+    def wrong(fields: dict[str, str]) -> Any:
+        said = [{"field": field, "problem": problem} for field, problem in fields.items()]
+        error = "; ".join(f"{field}: {problem}" for field, problem in fields.items())
+        return server.error(400, error, "M_INVALID_PARAM", **{"org.groupreg.fields": said})
+
+    server.replies["POST records/search"] = wrong({
+        "from_ms": "must be a moment",
+        "room_id": "must be a room",
+        "kind.0": "is no kind",
+        "account": "must be an account",
+        "body": "must not have from_ms after to_ms",
+    })  # fmt: skip
+    said = groupreg("records", "search", "--reason", "r").stderr
+    assert said == (
+        "Error: --from: must be a moment; --room: must be a room; --kind: is no kind; --account: must be an account;"
+        " must not have --from after --to.\n"
+    )
+    server.replies["POST retention/erasures"] = wrong({"user_id": "must be an account", "duty_ended": "is too long"})
+    said = groupreg("retention", "erase", ANNA, "--reason", "r").stderr
+    assert said == "Error: USER_ID: must be an account; --duty-ended: is too long.\n"
 
 
 @pytest.mark.parametrize(

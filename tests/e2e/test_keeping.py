@@ -141,7 +141,7 @@ def test_a_person_is_erased_once_two_agree_that_the_duty_has_ended(strict: Homes
     )
     assert done["account"] is None
     assert done["records"] > 0
-    shown = admin.groupreg("GET", f"accounts/{quote(person.user_id)}/records", reason="check").good()
+    shown = admin.groupreg("POST", "records/about", {"user_id": person.user_id, "reason": "check"}).good()
     assert [one for one in shown["records"] if one["kind"] == "event"] == []
     proposal = admin.groupreg("GET", f"proposals/{proposed['proposal']['id']}").good()
     assert person.user_id not in str(proposal)

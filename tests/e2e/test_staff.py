@@ -78,7 +78,7 @@ def calls(person: Person, room: str) -> dict[Right, Callable[[Client], Answer]]:
         Right.keep_records: get(f"{GROUPREG}/retention/holds"),
         Right.erase_records: get(f"{GROUPREG}/retention/erasures"),
         Right.export_records: act("POST", f"{GROUPREG}/exports", {"mode": "range", "case": "1", "basis": "13.1"}),
-        Right.search_records: get(f"{GROUPREG}/records?reason=test"),
+        Right.search_records: act("POST", f"{GROUPREG}/records/search", {"reason": "test"}),
     }
 
 

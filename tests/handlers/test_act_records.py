@@ -57,15 +57,15 @@ def test_a_hold_has_an_end_within_three_years(stage: Stage, until_ms: int, fine:
 
 def test_a_hold_is_extended_and_lifted_and_each_is_recorded_as_a_hold(stage: Stage) -> None:
     number = stage.act(hold(), staff=OPERATOR).id or 0
-    assert stage.act(record_actions.ExtendHold(hold_id=number, until_ms=NOW + 9 * DAY)).changed
+    assert stage.act(record_actions.ExtendHold(hold_id=number, until_ms=NOW + 9 * DAY, reason="appeal")).changed
     assert [one.until_ms for one in stage.do(keeping.holds_in_force, NOW)] == [NOW + 9 * DAY]
     assert stage.act(record_actions.LiftHold(hold_id=number, reason="settled")).changed
-    assert not stage.act(record_actions.LiftHold(hold_id=number)).changed
+    assert not stage.act(record_actions.LiftHold(hold_id=number, reason="again")).changed
     assert stage.do(keeping.holds_in_force, NOW) == []
     with pytest.raises(Conflict, match="is over"):
-        stage.act(record_actions.ExtendHold(hold_id=number, until_ms=NOW + 9 * DAY))
+        stage.act(record_actions.ExtendHold(hold_id=number, until_ms=NOW + 9 * DAY, reason="appeal"))
     with pytest.raises(NotFound):
-        stage.act(record_actions.LiftHold(hold_id=number + 1))
+        stage.act(record_actions.LiftHold(hold_id=number + 1, reason="r"))
     recorded = stage.do(acts.take, 100)
     assert [(one.kind, one.type) for one in recorded] == [
         (Kind.hold, "hold"),
@@ -73,6 +73,13 @@ def test_a_hold_is_extended_and_lifted_and_each_is_recorded_as_a_hold(stage: Sta
         (Kind.hold, "lift-hold"),
     ]
     assert [one.actor for one in recorded] == [CAROL, ADMIN, ADMIN]
+
+
+def test_a_hold_is_extended_to_a_later_end_only(stage: Stage) -> None:
+    number = stage.act(hold(until_ms=NOW + 9 * DAY)).id or 0
+    with pytest.raises(Invalid, match="to end it earlier, lift it"):
+        stage.act(record_actions.ExtendHold(hold_id=number, until_ms=NOW + 9 * DAY - 1, reason="typing error"))
+    assert not stage.act(record_actions.ExtendHold(hold_id=number, until_ms=NOW + 9 * DAY, reason="same")).changed
 
 
 def test_a_time_that_ends_before_it_begins_is_no_time(stage: Stage) -> None:

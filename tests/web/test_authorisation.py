@@ -49,7 +49,8 @@ PUT    staff/{user_id}              | no    no   no   no   no   no   yes
 GET    acts                         | no    no   yes  yes  no   yes  yes
 GET    refusals                     | no    no   yes  yes  no   yes  yes
 GET    notices                      | no    no   yes  yes  no   yes  yes
-GET    records                      | no    no   no   no   no   yes  yes
+POST   records/search               | no    no   no   no   no   yes  yes
+POST   records/about                | no    no   no   no   no   yes  yes
 GET    accounts/{user_id}/records   | no    yes  no   no   no   yes  yes
 POST   exports                      | no    no   no   no   no   yes  yes
 GET    exports/{export_id}          | no    no   no   no   no   yes  yes
@@ -82,11 +83,14 @@ BODIES: dict[tuple[str, ...], object] = {
     ("POST", "blacklist/import"): {"rules": [{"entity": BOB}], "basis": "b"},
     ("PUT", "staff/{user_id}"): {"roles": []},
     ("POST", "retention/holds"): {"from_ms": 1, "to_ms": 2, "until_ms": NOW + 1, "reason": "r", "basis": "b"},
-    ("PUT", "retention/holds/{hold_id}"): {"until_ms": NOW + 1},
+    ("PUT", "retention/holds/{hold_id}"): {"until_ms": NOW + 1, "reason": "r"},
+    ("DELETE", "retention/holds/{hold_id}"): {"reason": "r"},
     ("POST", "retention/purge"): {"reason": "r"},
     ("POST", "retention/keys"): {"reason": "r"},
     ("POST", "retention/epoch"): {"log": "events", "reason": "r"},
     ("POST", "retention/erasures"): {"user_id": BOB, "reason": "r"},
+    ("POST", "records/search"): {"reason": "r"},
+    ("POST", "records/about"): {"user_id": ALICE, "reason": "r"},
     ("POST", "exports"): {"mode": "range", "case": "c", "basis": "b"},
 }
 

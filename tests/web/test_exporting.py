@@ -130,7 +130,7 @@ def test_only_who_asked_and_server_admins_download_and_only_for_a_day(server: Ex
         ({**ASKED, "mode": "subject", "room_id": "!r:x", "user_id": "@a:x"}, "must have either room_id or user_id"),
         ({**ASKED, "mode": "subject", "room_id": "!r:x", "from": 1}, "must not have from in mode subject"),
         ({**ASKED, "mode": "filter"}, "must have at least one condition"),
-        ({**ASKED, "mode": "filter", "kinds": ["nonsense"]}, "must have kinds of event, login"),
+        ({**ASKED, "mode": "filter", "kinds": ["nonsense"]}, "is no kind of records; must be one of event, login"),
         ({**ASKED, "from": 1, "to_ms": 5}, "must have either indexes"),
         ({**ASKED, "identities": True}, "must have a reason"),
         ({**ASKED, "content": True}, "must have a reason"),

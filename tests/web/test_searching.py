@@ -41,11 +41,21 @@ def asked(server: Server) -> Asked:
 
 
 def test_all_conditions_reach_the_search(server: Server, asked: Asked) -> None:
-    query = (
-        "reason=case%207&log=acts&account=@a:b&room_id=!r&kind=look,search&type=m.x&code=room-full,nothing"
-        "&from_ms=5&to_ms=9&limit=7&from=1.2_3.4&content=true"
-    )
-    assert server.ask("GET", f"records?{query}").status == 200
+    body = {
+        "reason": "case 7",
+        "log": "acts",
+        "account": "@a:b",
+        "room_id": "!r",
+        "kind": ["look", "search"],
+        "type": ["m.x", "m,y"],
+        "code": ["room-full", "unavailable"],
+        "from_ms": 5,
+        "to_ms": 9,
+        "limit": 7,
+        "from": "1.2_3.4",
+        "content": True,
+    }
+    assert server.ask("POST", "records/search", body).status == 200
     [(staff, wanted, how)] = asked.calls
     assert staff.admin
     assert wanted == Wanted(
@@ -53,8 +63,8 @@ def test_all_conditions_reach_the_search(server: Server, asked: Asked) -> None:
         account="@a:b",
         room="!r",
         kinds=(Kind.look, Kind.search),
-        types=("m.x",),
-        codes=("room-full", "nothing"),
+        types=("m.x", "m,y"),
+        codes=("room-full", "unavailable"),
         from_ms=5,
         to_ms=9,
     )
@@ -62,67 +72,89 @@ def test_all_conditions_reach_the_search(server: Server, asked: Asked) -> None:
 
 
 def test_a_search_without_conditions_is_one_for_everything(server: Server, asked: Asked) -> None:
-    server.ask("GET", "records?reason=r&kind=&type=")
+    server.ask("POST", "records/search", {"reason": "r", "kind": [], "type": []})
     [(_, wanted, how)] = asked.calls
     assert (wanted, how) == (Wanted(), {"reason": "r", "start": None, "limit": 100, "content": False})
 
 
+MOMENT = "must be a moment in milliseconds since 1970, like 1793800000000"
+
+
 @pytest.mark.parametrize(
-    ("query", "field"),
+    ("given", "field", "said"),
     [
-        ("", "reason"),
-        ("reason=", "reason"),
-        (f"reason={'r' * 1001}", "reason"),
-        ("reason=r&account=anna", "account"),
-        ("reason=r&room_id=garden", "room_id"),
-        ("reason=r&kind=king", "kind.0"),
-        (f"reason=r&type={'a,' * 51}", "type"),
-        ("reason=r&log=other", "log"),
-        ("reason=r&limit=1001", "limit"),
-        ("reason=r&limit=0", "limit"),
-        ("reason=r&from_ms=-1", "from_ms"),
-        ("reason=r&to_ms=yesterday", "to_ms"),
-        (f"reason=r&from={'1.1_' * 99}1.1", "from"),
+        ({"reason": None}, "reason", "must be a text"),
+        ({"reason": ""}, "reason", "must not be empty"),
+        ({"reason": "r" * 1001}, "reason", "must have at most 1,000 characters"),
+        ({"account": "anna"}, "account", "must be a Matrix user id, like @anna:example.org"),
+        ({"room_id": "garden"}, "room_id", "must be a room's id, like !abc:example.org"),
+        ({"kind": ["logn"]}, "kind.0", "is no kind of records; did you mean login or logout?"),
+        ({"kind": ["xyz"]}, "kind.0", f"is no kind of records; must be one of {', '.join(Kind)}"),
+        ({"kind": "login"}, "kind", "must be a list"),
+        ({"code": ["room-ful"]}, "code.0", "is no code of refusals; did you mean room-full?"),
+        ({"type": ["a"] * 51}, "type", "must have at most 50 entries"),
+        ({"log": "other"}, "log", "must be 'events' or 'acts'"),
+        ({"limit": 1001}, "limit", "must be at most 1,000"),
+        ({"limit": 0}, "limit", "must be at least 1"),
+        ({"limit": "9"}, "limit", "must be a whole number"),
+        ({"from_ms": -1}, "from_ms", MOMENT),
+        ({"to_ms": "yesterday"}, "to_ms", MOMENT),
+        ({"from_ms": 9, "to_ms": 8}, "body", "must not have from_ms after to_ms: no record is of such a time"),
+        ({"content": "yes"}, "content", "must be true or false"),
+        ({"from": "1.1_" * 99}, "from", "must have at most 200 characters"),
+        ({"form": "1.1"}, "form", "is not known here"),
     ],
 )
-def test_what_is_wrong_is_named_and_nothing_is_searched(server: Server, asked: Asked, query: str, field: str) -> None:
-    reply = server.ask("GET", f"records?{query}")
-    assert (reply.status, list(reply.fields)) == (400, [field])
+def test_what_is_wrong_is_named_and_nothing_is_searched(
+    server: Server, asked: Asked, given: dict[str, Any], field: str, said: str
+) -> None:
+    reply = server.ask("POST", "records/search", {"reason": "r", **given})
+    assert (reply.status, reply.fields) == (400, {field: said})
     assert asked.calls == []
 
 
-def test_only_for_ones_own_no_reason_is_needed(server: Server, asked: Asked) -> None:
+def test_one_s_own_needs_no_reason_and_others_are_asked_for_in_a_body(server: Server, asked: Asked) -> None:
     assert server.ask("GET", f"accounts/{ALICE}/records", token="alice").status == 200
     assert len(asked.calls) == 1
-    for query in ("", "?reason="):
-        reply = server.ask("GET", f"accounts/{ALICE}/records{query}", token="inspector")
+    reply = server.ask("GET", f"accounts/{ALICE}/records?reason=r", token="inspector")
+    assert (reply.status, "POST records/about" in reply.json["error"]) == (409, True)
+    for reason in ({}, {"reason": ""}):
+        reply = server.ask("POST", "records/about", {"user_id": ALICE, **reason}, token="inspector")
         assert (reply.status, list(reply.fields)) == (400, ["reason"])
-    assert server.ask("GET", f"accounts/{ALICE}/records?reason=r", token="inspector").status == 200
-    assert len(asked.calls) == 2
+    assert len(asked.calls) == 1
+    assert server.ask("POST", "records/about", {"user_id": ALICE, "reason": "r"}, token="inspector").status == 200
+    assert asked.calls[1][1:] == (ALICE, {"reason": "r", "start": None, "limit": 100})
 
 
-@pytest.mark.parametrize("path", ["records", f"accounts/{ALICE}/records"])
-def test_a_server_that_keeps_no_records_says_so(server: Server, path: str) -> None:
-    reply = server.ask("GET", f"{path}?reason=r")
-    assert (reply.status, reply.json["errcode"]) == (409, "ORG_GROUPREG_CONFLICT")
-    assert "retention.enabled is false" in reply.json["error"]
+def test_a_server_that_keeps_no_records_says_so(server: Server) -> None:
+    for reply in (
+        server.ask("POST", "records/search", {"reason": "r"}),
+        server.ask("POST", "records/about", {"user_id": ALICE, "reason": "r"}),
+        server.ask("GET", f"accounts/{ALICE}/records", token="alice"),
+    ):
+        assert (reply.status, reply.json["errcode"]) == (409, "ORG_GROUPREG_CONFLICT")
+        assert "retention.enabled is false" in reply.json["error"]
 
 
 def test_a_store_that_is_away_is_a_503_that_says_why(server: Server, asked: Asked) -> None:
     asked.fail = Unavailable("The retention store can't be read: its server can't be reached.")
-    reply = server.ask("GET", "records?reason=r")
+    reply = server.ask("POST", "records/search", {"reason": "r"})
     assert (reply.status, reply.json["errcode"]) == (503, "ORG_GROUPREG_UNAVAILABLE")
     assert reply.json["error"] == "The retention store can't be read: its server can't be reached."
 
 
 def test_the_document_says_that_a_reason_is_required(server: Server) -> None:
-    operations = server.ask("GET", "openapi.json", token=None).json["paths"]
-    required = {
-        path: [one["required"] for one in operations[path]["get"]["parameters"] if one["name"] == "reason"]
-        for path in ("/records", "/accounts/{user_id}/records", "/accounts/{user_id}")
-    }
-    assert required == {
-        "/records": [True],
-        "/accounts/{user_id}/records": [False],
-        "/accounts/{user_id}": [False],
-    }
+    schemas = server.ask("GET", "openapi.json", token=None).json["components"]["schemas"]
+    assert schemas["SearchBody"]["required"] == ["reason"]
+    assert schemas["AboutBody"]["required"] == ["user_id", "reason"]
+    assert {"from", "room_id", "kind"} <= schemas["SearchBody"]["properties"].keys()
+
+
+def test_no_endpoint_of_records_takes_a_name_or_a_reason_in_its_query(server: Server) -> None:
+    """What stands there comes into the log of a proxy."""
+    asked = [
+        set(endpoint.query.model_json_schema(by_alias=True).get("properties", {}))
+        for endpoint in server.endpoints
+        if endpoint.path.startswith(("records", "exports", "retention")) or endpoint.path.endswith("/records")
+    ]
+    assert set().union(*asked) == {"from", "limit", "all", "part", "dry_run"}

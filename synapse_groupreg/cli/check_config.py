@@ -35,18 +35,22 @@ def check_config(cli: Cli, file: Path) -> None:
     """Check a configuration file, without a server.
 
     FILE is a homeserver.yaml with an entry of synapse_groupreg, or the `config:` of that entry alone. All problems are
-    listed, one a line, each with its place in the YAML and what would be right.
+    listed, one a line, each with its place in the YAML and what would be right. It also looks whether folders can be
+    written to and whether the keys belong to the retention store: so run it as the user that Synapse runs as.
     """
     document = read_yaml(file)
     entry, problems = find_entry(document)
     if entry:
-        problems = config_problems(entry) or delegation_problems(entry, document)
+        problems = config_problems(entry) or [
+            *delegation_problems(entry, document),
+            *retention_problems(file, entry, document),
+        ]
     if cli.as_json:
         cli.out.data({"ok": not problems, "problems": [attrs.asdict(problem) for problem in problems]})
     for problem in problems:
         click.echo(clean(f"{file.name}: {problem}"), err=True)
     if problems:
-        message = f"{file.name} has {plural(len(problems), 'problem')}; Synapse would not start with it."
+        message = f"{file.name} has {plural(len(problems), 'problem')}: mend it before Synapse is started with it."
         raise BadInput(message)
     if entry and not cli.as_json:
         cli.out.say(f"{file.name} is right: {summary(entry)}.")
@@ -133,6 +137,15 @@ def delegation_problems(entry: Entry, document: object) -> list[Problem]:
         " uploads; profile and status changes and existing sessions are not judged"
     )
     return [Problem(full_path(entry.where, "membership_guard"), text)]
+
+
+def retention_problems(file: Path, entry: Entry, document: object) -> list[Problem]:
+    """Say what is wrong with the places of the retention store."""
+    from synapse_groupreg.cli.check_store import store_problems  # noqa: PLC0415 - as above
+    from synapse_groupreg.config import load  # noqa: PLC0415 - as above
+
+    found = store_problems(file, load(entry.config), document, whole=bool(entry.where))
+    return [Problem(full_path(entry.where, problem.path), problem.text) for problem in found]
 
 
 def full_path(where: str, path: str) -> str:

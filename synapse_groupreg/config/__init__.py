@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
-from synapse_groupreg.config.retention import RetentionConfig
+from synapse_groupreg.config.retention import ROOM_ID, RetentionConfig
 from synapse_groupreg.config.types import (
     CODES,
     AssuranceName,
@@ -47,11 +47,18 @@ __all__ = [
     "settings_of",
 ]
 
+_LOCALPART = r"^[a-z0-9._=/+\-]{1,64}$"
 _NOT_SHOWN = frozenset({"mode", "retention.store.args"})
 """Left out where a configuration is recorded: the second has a password in it."""
 _VALUES = frozenset({"args", "members_over", "full_content"})
 """Options that are mappings themselves."""
+_SHAPES = {
+    ROOM_ID: "must be a room's id, like '!abc:example.org'",
+    _LOCALPART: "must be of 1 to 64 small letters, digits and . _ = / + -",
+}
+"""What is said of a text that does not match."""
 _MESSAGES = {
+    "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "string_type": "must be a text",
@@ -109,7 +116,7 @@ class NoticesConfig(Section):
 
     enabled: bool = True
     """Whether such messages are sent."""
-    account: Annotated[str, Field(pattern=r"^[a-z0-9._=/+\-]{1,64}$")] = "groupreg"
+    account: Annotated[str, Field(pattern=_LOCALPART)] = "groupreg"
     """The local part of that account's name; the module registers it as a bot."""
     every: Duration = 600_000
     """How long the same refusal of the same account in the same room is not explained again, like `10m`."""
@@ -280,6 +287,10 @@ def _advice(details: ErrorDetails) -> str:
     if kind == "extra_forbidden":
         return _unknown_key(details)
     message = _MESSAGES.get(kind, details["msg"])
+    if kind == "string_pattern_mismatch":
+        message = _SHAPES[details["ctx"]["pattern"]]
+    elif kind == "string_too_short":
+        message = f"must be a sentence of at least {details['ctx']['min_length']} characters"
     return message.removeprefix("Value error, ").replace("Input should be", "must be")
 
 

@@ -17,6 +17,18 @@ KEEP_FLOOR_MS = 184 * DAY_MS
 """Any six calendar months in a row (article 13.2)."""
 
 
+ROOM_ID = r"^![^\s]+$"
+
+
+def _above_floor(value: int) -> int:
+    if value < KEEP_FLOOR_MS:
+        raise ValueError("must be at least 184d, which covers any six calendar months (article 13.2)")
+    return value
+
+
+_Keep = Annotated[Duration, AfterValidator(_above_floor)]
+
+
 def _day(value: str) -> str:
     try:
         date.fromisoformat(value)
@@ -43,7 +55,7 @@ class StoreConfig(Section):
 class AnchorConfig(Section):
     """A place out of the operator's own reach where checkpoints are published; one of the two."""
 
-    room: Annotated[str, Field(pattern=r"^![^\s]+$")] | None = None
+    room: Annotated[str, Field(pattern=ROOM_ID)] | None = None
     """A room whose members get them; the account of `notices` must be in it, or invited."""
     file: str | None = None
     """A file to which they are added, on another host's disk if it is to prove anything."""
@@ -73,11 +85,11 @@ class RetentionConfig(Section):
     """Where records are kept."""
     keys_path: str | None = None
     """Folder of the keys that encrypt and sign records; default: that of `identity.keys_path`."""
-    keep: Annotated[Duration, Field(ge=KEEP_FLOOR_MS)] = KEEP_FLOOR_MS
+    keep: _Keep = KEEP_FLOOR_MS
     """How long records of what people did are kept, at least 184d: any six calendar months."""
-    keep_acts: Annotated[Duration, Field(ge=KEEP_FLOOR_MS)] = 1_096 * DAY_MS
+    keep_acts: _Keep = 1_096 * DAY_MS
     """How long records of acts on people and personal data are kept, at least 184d."""
-    keep_at_most: Annotated[Duration, Field(ge=KEEP_FLOOR_MS)] = 400 * DAY_MS
+    keep_at_most: _Keep = 400 * DAY_MS
     """After how long records of what people did are removed even while recording is switched off."""
     start: Literal["now", "beginning"] = "now"
     """What of the time before the first start is recorded: nothing, or all that Synapse still has."""

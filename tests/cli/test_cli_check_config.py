@@ -10,8 +10,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from synapse_groupreg.errors import BadConfig, Problem
+from synapse_groupreg.handlers.retention.log import Log
+from synapse_groupreg.handlers.retention.published import Published
+from synapse_groupreg.homeserver.retention_keys import RetentionKeys
+from synapse_groupreg.retention.records import LogName
+from synapse_groupreg.storage.stores import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +93,7 @@ def test_all_problems_are_listed_with_their_full_place(check: Callable[..., Resu
     assert result.stderr.splitlines() == [
         "homeserver.yaml: modules[1].config.quotas.members_per_room: must be at least 1",
         "homeserver.yaml: modules[1].config: must name a mode",
-        "Error: homeserver.yaml has 2 problems; Synapse would not start with it.",
+        "Error: homeserver.yaml has 2 problems: mend it before Synapse is started with it.",
     ]
 
 
@@ -139,3 +145,110 @@ def test_a_missing_file_is_bad_input(logged_out: Callable[..., Result]) -> None:
     result = logged_out("check-config", "no-such.yaml")
     assert result.exit_code == 2
     assert "Can't read no-such.yaml" in result.stderr
+
+
+# The retention store.
+
+
+@pytest.fixture
+def homeserver(tmp_path: Path, logged_out: Callable[..., Result]) -> Callable[..., Result]:
+    """Check a homeserver.yaml with these settings of the store, and of Synapse's database."""
+
+    def run(retention: dict[str, Any], database: dict[str, Any] | None = None) -> Result:
+        module = {"module": "synapse_groupreg.GroupRegModule"}
+        config = {"mode": "dry", "federation": "closed", "retention": retention}
+        document = {"server_name": "example.org", "modules": [{**module, "config": config}]}
+        file = tmp_path / "homeserver.yaml"
+        file.write_text(yaml.safe_dump({**document, "database": database or {"name": "sqlite3"}}))
+        return logged_out("check-config", file)
+
+    return run
+
+
+def said(result: Result) -> str:
+    """The one problem that was found."""
+    assert result.exit_code == 2, result.output
+    [problem, summary] = result.stderr.splitlines()
+    assert "1 problem: mend it" in summary
+    return problem.removeprefix("homeserver.yaml: modules[0].config.")
+
+
+@pytest.mark.parametrize(
+    ("retention", "problem"),
+    [
+        ({"keep": "10d"}, "retention.keep: must be at least 184d, which covers any six calendar months (article 13.2)"),
+        ({"anchors": [{"room": "#a:b"}]}, "retention.anchors.0.room: must be a room's id, like '!abc:example.org'"),
+        ({"enabled": "yes"}, "retention.enabled: must be true or false"),
+        (
+            {"content": "full", "full_content": {"basis": "law", "until": "2099-01-01"}},
+            "retention.full_content.basis: must be a sentence of at least 10 characters",
+        ),
+        (
+            {"content": "full", "full_content": {"basis": "article 13.1", "until": "2020-01-01"}},
+            (
+                "retention.full_content.until: is over since 2020-01-02 00:00 UTC, so only digests of contents are kept:"
+                " name a later day"
+            ),
+        ),
+        (
+            {"content": "full", "full_content": {"basis": "article 13.1", "until": "2099-01-01"}},
+            "retention.full_content.until: must be within three years: look at it again then",
+        ),
+        (
+            {"anchors": [{"file": "/no/such/checkpoints"}]},
+            "retention.anchors.0.file: must be in a folder that is there: there is no /no/such",
+        ),
+    ],
+)
+def test_one_sentence_says_what_is_wrong_with_the_retention_store(
+    homeserver: Callable[..., Result], retention: dict[str, Any], problem: str
+) -> None:
+    assert said(homeserver(retention)) == problem
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "/run/postgresql", None])
+def test_a_store_in_synapse_s_own_database_is_found_however_it_is_written(
+    homeserver: Callable[..., Result], host: str | None
+) -> None:
+    store = {"name": "psycopg2", "args": {"dbname": "synapse", **({"host": host} if host else {})}}
+    synapses = {"name": "psycopg2", "args": {"database": "synapse", "host": "localhost", "cp_min": 5}}
+    assert said(homeserver({"store": store}, synapses)).startswith("retention.store: is Synapse's own database")
+    store["args"]["dbname"] = "records"  # type: ignore[index]
+    assert homeserver({"store": store}, synapses).exit_code == 0
+
+
+def test_a_folder_that_is_a_file_or_can_not_be_written_to_is_named(
+    homeserver: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert "keys_path: must be a folder" in said(homeserver({"keys_path": str(tmp_path / "file" / "keys")}))
+    monkeypatch.setattr("os.access", lambda path, _: "locked" not in str(path))
+    (tmp_path / "locked").mkdir()
+    store = {"name": "sqlite3", "args": {"database": str(tmp_path / "locked" / "retention")}}
+    problem = said(homeserver({"store": store}))
+    assert problem.startswith("retention.store.args.database: must be a folder that Synapse's user may write to")
+    assert not (tmp_path / "groupreg").exists(), "a check makes nothing"
+
+
+def test_keys_that_do_not_belong_to_the_store_are_found(homeserver: Callable[..., Result], tmp_path: Path) -> None:
+    folder, server_key = tmp_path / "groupreg", lambda: ("ed25519:a", lambda _: bytes(64))
+    keys = RetentionKeys(str(folder), "example.org", server_key)
+    settings = {"name": "sqlite3", "args": {"database": str(folder / "retention")}}
+    for name in LogName:
+        log = Log(name.value, open_store(settings, name.value), "example.org", keys, Published(folder))
+        log.open(1_793_800_000_000, {})
+        log.close()
+    assert homeserver({}).exit_code == 0
+    signing = folder / "retention-signing.key"
+    own = signing.read_bytes()
+    signing.write_bytes(b"x" * 32)
+    assert "retention-signing.key in retention.keys_path is not the key that signed" in said(homeserver({}))
+    signing.write_bytes(b"short")
+    assert "must hold exactly 32 bytes" in said(homeserver({}))
+    signing.write_bytes(own)
+    (folder / "retention.keys").write_text("no keys")
+    assert "can't be read as a list of keys" in said(homeserver({}))
+    (folder / "retention.keys").unlink()
+    assert "retention.keys is not in" in said(homeserver({}))
+    signing.unlink()
+    assert "must hold both key files" in said(homeserver({}))

@@ -51,7 +51,7 @@ def check_key(txn: Transaction, fingerprint: str) -> None:
     Nobody would be recognised any more, and what waits in the outbox could not be read.
     """
     stored = meta.get(txn, meta.IDENTITY_KEY)
-    needed = identity.has_persons(txn) or outbox.waiting(txn)[0]
+    needed = identity.has_persons(txn) or outbox.waiting(txn, most=1)[0]
     if stored is not None and stored != fingerprint and needed:
         message = (
             "the identity key in identity.keys_path is not the one that this database was made with, so persons could"

@@ -123,11 +123,12 @@ def rows(txn: Transaction, source: str, after: int, upto: int, limit: int) -> li
     return txn.fetchall()
 
 
-def count_between(txn: Transaction, source: str, after: int, upto: int) -> int:
-    """How many events a source has in (after, upto]."""
+def count_between(txn: Transaction, source: str, after: int, upto: int, *, most: int) -> int:
+    """How many events a source has in (after, upto]; of no more than `most` events, whoever wrote them, it looks."""
     stream, _, writer = source.partition("/")
     _, within, bounds = _window(stream, after, upto)
-    txn.execute(f"SELECT count(*) FROM events AS e WHERE {within} AND {_WRITER} = ?", (*bounds, writer))
+    some = f"SELECT e.instance_name FROM events AS e WHERE {within} LIMIT ?"
+    txn.execute(f"SELECT count(*) FROM ({some}) AS e WHERE {_WRITER} = ?", (*bounds, most, writer))
     return int(txn.fetchone()[0])
 
 

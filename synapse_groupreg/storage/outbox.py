@@ -75,9 +75,13 @@ def forget(txn: Transaction, up_to: int) -> None:
     txn.execute("DELETE FROM groupreg_outbox WHERE seq <= ?", (up_to,))
 
 
-def waiting(txn: Transaction) -> tuple[int, int | None]:
-    """How many entries are not recorded yet, and the time of the oldest; without what `number` has yet to take in."""
-    txn.execute("SELECT count(*), min(made_ms) FROM groupreg_outbox")
+def waiting(txn: Transaction, *, most: int) -> tuple[int, int | None]:
+    """How many entries are not recorded yet, and the time of the oldest; without what `number` has yet to take in.
+
+    No more than `most` are counted.
+    """
+    oldest_first = "SELECT made_ms FROM groupreg_outbox ORDER BY id LIMIT ?"
+    txn.execute(f"SELECT count(*), min(made_ms) FROM ({oldest_first}) AS o", (most,))
     rows, oldest = txn.fetchone()
     return int(rows), None if oldest is None else int(oldest)
 

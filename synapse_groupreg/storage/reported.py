@@ -58,7 +58,7 @@ def lag(txn: Transaction, now_ms: int) -> tuple[int, int]:
         after = done.get(source)
         if after is None or after >= end:
             continue
-        rows += events.count_between(txn, source, after, end)
+        rows += events.count_between(txn, source, after, end, most=COUNTED)
         first = events.rows(txn, source, after, end, 1)
         oldest = min([*(() if oldest is None else (oldest,)), *(event_rows.received_ms(row) for row in first)])
     return rows, 0 if oldest is None or not rows else max(now_ms - oldest, 0)

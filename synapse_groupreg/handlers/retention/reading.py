@@ -18,7 +18,7 @@ from synapse_groupreg.errors import CannotStart, Unavailable
 from synapse_groupreg.handlers.retention.keys import about, open_period_keys
 from synapse_groupreg.handlers.retention.log import origin_of
 from synapse_groupreg.retention.records import NAMES, Header, Kind, b64
-from synapse_groupreg.retention.sealing import PeriodKeys, Purpose, SealError, unpack
+from synapse_groupreg.retention.sealing import Details, PeriodKeys, Purpose, SealError, unpack
 from synapse_groupreg.retention.tree import leaf_hash
 from synapse_groupreg.storage.store import Selection, StoreUnavailable
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from synapse_groupreg.handlers.retention.keys import LogKeys
-    from synapse_groupreg.retention.sealing import Details
     from synapse_groupreg.storage.store import NameRow, Period, Row, StoreReader
 
 KINDS = tuple(Kind)
@@ -165,6 +164,20 @@ class Opener:
             _open(keys, period, self._again(period, one.row), tokens, names) if _overtaken(one) else one
             for one in opened
         ]
+
+    def open_each(self, period: Period, rows: Sequence[Row]) -> list[OpenRecord]:
+        """As `open`, for showing: what was changed so that it can't be opened is there with nothing but its row."""
+        self.keys(period)  # the wrong key file is no fault of a record
+        try:
+            return self.open(period, rows)
+        except (SealError, ValueError, KeyError, IndexError):
+            return [self._open_alone(period, row) for row in rows]
+
+    def _open_alone(self, period: Period, row: Row) -> OpenRecord:
+        try:
+            return self.open(period, [row])[0]
+        except (SealError, ValueError, KeyError, IndexError):
+            return OpenRecord(period=period, row=row, tokens={}, names={}, details=Details({}, {}, {}))
 
     def content(self, record: OpenRecord) -> bytes | None:
         """The content of an event as canonical JSON; None if it is not kept. Raises as `open`."""

@@ -11,6 +11,7 @@ import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from synapse_groupreg.handlers.retention.reading import KINDS
 from synapse_groupreg.handlers.retention.searching import (
     Hit,
     Stream,
@@ -23,6 +24,7 @@ from synapse_groupreg.handlers.retention.searching import (
 from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.policy.record_actions import EraseRecords
 from synapse_groupreg.retention.records import Kind, LogName, canonical
+from synapse_groupreg.retention.sealing import SealError
 from synapse_groupreg.storage import outbox
 from synapse_groupreg.storage.entries import draft, given
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from synapse_groupreg.handlers import Homeserver
-    from synapse_groupreg.handlers.retention.reading import Opener, Openers
+    from synapse_groupreg.handlers.retention.reading import Opener, Openers, OpenRecord
     from synapse_groupreg.policy.actions import Staff
     from synapse_groupreg.storage.database import Database
 
@@ -137,16 +139,21 @@ class Recall:
 
 
 def show(hit: Hit, opener: Opener | None = None, *, hidden: frozenset[str] = frozenset()) -> View:
-    """A record for people; with an opener also an event's content, if it is kept."""
-    record, row = hit.record, hit.record.row
+    """A record for people; with an opener also an event's content, if it is kept.
+
+    `changed` says that it is not what its hash in the tree was made of, or can't be opened: fsck says more.
+    """
+    record, row, whole = hit.record, hit.record.row, hit.record.is_whole
     values = {field: value for field, value in record.values.items() if field not in hidden}
-    content = None if opener is None else opener.content(record)
+    content = None
+    if opener is not None:
+        content, whole = _content(opener, record, whole=whole)
     return {
         "log": hit.log.value,
         "index": row.idx,
         "period": record.period.month,
         "shard": record.period.shard,
-        "kind": record.kind.value,
+        "kind": KINDS[row.kind].value if 0 <= row.kind < len(KINDS) else None,
         "ts_ms": row.ts_ms,
         "type": row.type,
         "verdict": row.verdict,
@@ -154,9 +161,18 @@ def show(hit: Hit, opener: Opener | None = None, *, hidden: frozenset[str] = fro
         **{field: values.pop(field, None) for field in _FIRST},
         **dict(sorted(values.items())),
         **({} if content is None else {"content": json.loads(content)}),
-        "facts": record.facts,
+        "facts": record.facts if whole else None,
         "erased": record.erased,
+        "changed": not whole,
     }
+
+
+def _content(opener: Opener, record: OpenRecord, *, whole: bool) -> tuple[bytes | None, bool]:
+    """The content, and whether the record is still whole: what is no longer what was sealed is not shown."""
+    try:
+        return opener.content(record), whole
+    except SealError:
+        return None, False
 
 
 def _look(hit: Hit) -> View:
@@ -164,8 +180,15 @@ def _look(hit: Hit) -> View:
 
     The name is the staff member's own data, and a reason may name a case. Both are in the record, for who inspects.
     """
-    row, facts = hit.record.row, hit.record.facts or {}
-    return {"kind": hit.record.kind.value, "ts_ms": row.ts_ms, "type": row.type, "roles": facts.get("roles", [])}
+    row, whole = hit.record.row, hit.record.is_whole
+    facts = (hit.record.facts if whole else None) or {}
+    return {
+        "kind": hit.record.kind.value,
+        "ts_ms": row.ts_ms,
+        "type": row.type,
+        "roles": facts.get("roles", []),
+        "changed": not whole,
+    }
 
 
 def _filters(wanted: Wanted, more: View) -> View:

@@ -184,7 +184,7 @@ def _opened(taken: Sequence[tuple[Opener, Period, Row]]) -> dict[tuple[str, Peri
     opened = {}
     for (log, period), (opener, rows) in groups.items():
         with contextlib.suppress(Removed):
-            opened.update({(log, period, one.row.idx): one for one in opener.open(period, rows)})
+            opened.update({(log, period, one.row.idx): one for one in opener.open_each(period, rows)})
     return opened
 
 

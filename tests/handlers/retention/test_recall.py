@@ -15,12 +15,13 @@ from synapse_groupreg.handlers.retention.reading import Openers
 from synapse_groupreg.handlers.retention.recall import Recall
 from synapse_groupreg.handlers.retention.searching import Wanted
 from synapse_groupreg.policy.actions import Staff, StaffRole
-from synapse_groupreg.retention.records import Kind
+from synapse_groupreg.retention.records import Kind, LogName
 from synapse_groupreg.storage import outbox
 from synapse_groupreg.storage.store import StoreUnavailable
 from tests.database import result_of
 from tests.handlers import stage as people
 from tests.handlers.retention.stage import ALICE, BOB, CAROL, GARDEN, SERVER, Archive
+from tests.handlers.retention.surgery import operate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +137,38 @@ def test_a_record_is_shown_with_everything_that_is_there(archive: Archive, desk:
         "user_agent": "Cinny/4.2",
         "facts": {"provider": "oidc"},
         "erased": [],
+        "changed": False,
     }
+
+
+CHANGES = {
+    "its time": "UPDATE {records} SET ts_ms = ts_ms + 1 WHERE n = 2",
+    "its type": "UPDATE {records} SET type = NULL WHERE n = 2",
+    "its kind": "UPDATE {records} SET kind = 99 WHERE n = 2",
+    "its facts": "UPDATE {records} SET facts = '{{' WHERE n = 2",
+    "its hash": "UPDATE {records} SET leaf = (SELECT leaf FROM {records} WHERE n = 1) WHERE n = 2",
+    "what is sealed": "UPDATE {records} SET sealed = (SELECT sealed FROM {records} WHERE n = 1) WHERE n = 2",
+    "who it was": "UPDATE {records} SET actor = (SELECT actor FROM {records} WHERE n = 3) WHERE n = 2",
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_was_changed_in_the_store_is_marked_and_the_rest_is_shown(archive: Archive, desk: Desk, what: str) -> None:
+    archive.put(archive.login(), archive.login(), archive.login(BOB), archive.login())
+    period = archive.place.reader().periods()[0].period
+    operate(archive, period, CHANGES[what])
+    shown = {one["index"]: one["changed"] for one in desk.search(log=LogName.events)["records"]}
+    assert shown == {0: False, 1: False, 2: True, 3: False, 4: False}
+    json.dumps(desk.search(account=ALICE))
+
+
+def test_a_content_that_was_exchanged_is_not_shown(archive: Archive, desk: Desk) -> None:
+    archive.put(archive.message(text="one"), archive.message(text="two"))
+    period = archive.place.reader().periods()[0].period
+    sql = "UPDATE {records} SET content = (SELECT content FROM {records} WHERE n = 1) WHERE n = 2"
+    operate(archive, period, sql)
+    second, first = desk.search(kinds=(Kind.event,), content=True)["records"]
+    assert ("content" in second, second["changed"], first["content"]["body"]) == (False, True, "one")
 
 
 def test_content_is_shown_only_to_who_asks_for_it(archive: Archive, desk: Desk) -> None:

@@ -13,6 +13,8 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from synapse_groupreg.handlers.retention.reading import Opener
 from synapse_groupreg.retention.records import Kind, LogName
 from synapse_groupreg.retention.sealing import NONCE_BYTES, Purpose
@@ -21,7 +23,7 @@ from synapse_groupreg.storage.entries import OUTBOX, draft
 from synapse_groupreg.storage.store import Period, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.handlers.retention.keys import LogKeys
@@ -35,9 +37,22 @@ if TYPE_CHECKING:
 OF_THE_SENDER = ("sender", "ip", "user_agent", "device_id")
 """What tells of whoever did something, apart from texts that name them."""
 _AT_ONCE = 2000
+"""Records that are read in one call of a thread."""
+_PAGES = 10
+"""Such calls before the recorder sees to what else there is to do."""
 
 Plan = tuple[list[int], list[tuple[int, bytes]]]
 """Names to forget, and what is left of records."""
+
+
+@attrs.define
+class _Reading:
+    """How far a period was read."""
+
+    work_id: int
+    epoch: int
+    since: int = 0
+    sealed: list[tuple[int, bytes]] = attrs.Factory(list)
 
 
 class Erasing:
@@ -58,12 +73,14 @@ class Erasing:
         self._seal = seal
         self._keys = keys
         self._duty_ms = duty_ms
+        self._reading: _Reading | None = None
 
     async def look(self, logs: Mapping[LogName, Log], holds: list[Hold], *, doubted: bool) -> None:
         """Ask for what can be erased now, note when the rest can, and finish what is done.
 
         `doubted`: the clock can't be believed, so no duty counts as over by it.
         """
+        self._reading = None  # what it was for may be over; if not, it begins again
         unfinished = await self._database.run("groupreg_erase", erasures.unfinished)
         infos = {name: await self._homeserver.in_thread(log.reader.periods) for name, log in logs.items()}
         now_ms = self._homeserver.now_ms()
@@ -97,46 +114,58 @@ class Erasing:
         if erasure is None or erasure.account is None or gone:
             await self._database.run("groupreg_erase", keeping.done, work.id)
         elif work.outbox_id is None:
-            names, sealed = await self._homeserver.in_thread(self._plan, log, period, erasure.account)
-            said = (len(names), len(sealed))
-            now_ms = self._homeserver.now_ms()
-            await self._database.run("groupreg_erase", _tell, work, erasure, said, seal=self._seal, now_ms=now_ms)
+            plan = await self._plan(work.id, log, period, erasure.account)
+            if plan is not None:
+                said = (len(plan[0]), len(plan[1]))
+                now_ms = self._homeserver.now_ms()
+                await self._database.run("groupreg_erase", _tell, work, erasure, said, seal=self._seal, now_ms=now_ms)
         elif await self._is_told(logs[LogName.acts], work.outbox_id):
-            await self._homeserver.in_thread(self._erase, log, period, erasure.account)
-            await self._database.run("groupreg_erase", _done, work, erasure, self._homeserver.now_ms())
+            plan = await self._plan(work.id, log, period, erasure.account)
+            if plan is not None:
+                # Also when nothing is left to erase: a crash may have come before the old bytes were removed from the
+                # disk.
+                await self._homeserver.in_thread(log.erase, period, *plan)
+                await self._database.run("groupreg_erase", _done, work, erasure, self._homeserver.now_ms())
 
-    def _erase(self, log: Log, period: Period, account: str) -> None:
-        # Also when nothing is left to erase: a crash may have come before the old bytes were removed from the disk.
-        log.erase(period, *self._plan(log, period, account))
+    async def _plan(self, work_id: int, log: Log, period: Period, account: str) -> Plan | None:
+        """What is to be erased of a period; None while not all of it was read: recording goes on between the rounds."""
+        whose = (work_id, log.head.epoch)
+        if self._reading is None or self._reading.epoch != whose[1]:
+            self._reading = _Reading(*whose)
+        reading = self._reading
+        if reading.work_id != work_id:
+            return None  # INVARIANT: of two erasures in a record, the second reads what the first left
+        for _ in range(_PAGES):
+            if not await self._homeserver.in_thread(self._read_page, log, period, account, reading):
+                self._reading = None
+                name = await self._homeserver.in_thread(self._opener(log).find, period, "account", account)
+                return ([] if name is None else [name.ref]), reading.sealed
+        return None
 
-    def _plan(self, log: Log, period: Period, account: str) -> Plan:
-        opener = Opener(log.reader, log.name, log.server_name, self._keys)
-        name = opener.find(period, "account", account)
+    def _read_page(self, log: Log, period: Period, account: str, reading: _Reading) -> bool:
+        """Read on; whether there may be more."""
+        opener = self._opener(log)
         seal = opener.keys(period).sealer(Purpose.details)
-        sealed = []
-        for record in _records(opener, period):
+        rows = opener.reader.select(period, Selection(since=reading.since), _AT_ONCE, newest_first=False)
+        for record in opener.open(period, rows):
             fields = _fields(record, account)
             if fields:
                 known = {field: value for field, value in record.names.items() if value is not None}
                 left = record.details.without(fields, known)
-                sealed.append((record.row.idx, seal(record.row.idx, os.urandom(NONCE_BYTES), left.packed())))
-        return ([] if name is None else [name.ref]), sealed
+                reading.sealed.append((record.row.idx, seal(record.row.idx, os.urandom(NONCE_BYTES), left.packed())))
+        if len(rows) < _AT_ONCE:
+            return False
+        reading.since = rows[-1].idx + 1
+        return True
+
+    def _opener(self, log: Log) -> Opener:
+        return Opener(log.reader, log.name, log.server_name, self._keys)
 
     async def _is_told(self, acts_log: Log, outbox_id: int) -> bool:
         if acts_log.signed_size != acts_log.head.size:
             return False
         taken = acts_log.head.cursors.get(OUTBOX, 0)
         return await self._database.run("groupreg_erase", keeping.is_recorded, outbox_id, taken)
-
-
-def _records(opener: Opener, period: Period) -> Iterator[OpenRecord]:
-    since = 0
-    while True:
-        rows = opener.reader.select(period, Selection(since=since), _AT_ONCE, newest_first=False)
-        yield from opener.open(period, rows)
-        if len(rows) < _AT_ONCE:
-            return
-        since = rows[-1].idx + 1
 
 
 def _fields(record: OpenRecord, account: str) -> list[str]:

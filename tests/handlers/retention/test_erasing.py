@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from synapse_groupreg.handlers.retention import erasing
 from synapse_groupreg.policy import record_actions
 from synapse_groupreg.retention.records import Kind, LogName
 from synapse_groupreg.storage import erasures, keeping
@@ -46,9 +47,9 @@ def keeper(place: Place, tmp_path: Path, sqlite_db: TestDatabase) -> Iterator[Ke
     made.close()
 
 
-def ask(keeper: Keeper, *, duty_ended: str | None = None) -> int:
+def ask(keeper: Keeper, *, account: str = ALICE, duty_ended: str | None = None) -> int:
     def wish(txn: object) -> int:
-        made = erasures.add(txn, ALICE, reason="asked for", author=BOB, now_ms=keeper.homeserver.now)  # type: ignore[arg-type]
+        made = erasures.add(txn, account, reason="asked for", author=BOB, now_ms=keeper.homeserver.now)  # type: ignore[arg-type]
         if duty_ended:
             erasures.end_duty(txn, made.id, duty_ended, keeper.homeserver.now)  # type: ignore[arg-type]
         keeping.queue(txn, keeping.ERASE, "", f"look {made.id}", payload={}, now_ms=1)  # type: ignore[arg-type]
@@ -109,6 +110,29 @@ def test_where_the_duty_has_ended_all_goes_at_once_and_every_proof_stays(keeper:
     keeper.login(ALICE, "192.0.2.10")  # who comes again is recorded again, as somebody else
     keeper.work()
     assert said_of(keeper, ALICE, IP, "192.0.2.10") == [ALICE, "192.0.2.10"]
+    keeper.check()
+
+
+def test_a_month_is_read_in_pieces_and_recording_goes_on_between_them(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasing, "_AT_ONCE", 5)
+    monkeypatch.setattr(erasing, "_PAGES", 2)
+    for number in range(40):
+        keeper.login((ALICE, BOB)[number % 2], IP)
+    keeper.work()
+    first, second = ask(keeper, duty_ended="a court said so"), ask(keeper, account=BOB, duty_ended="another")
+    seen = []
+    for _ in range(60):
+        keeper.login("@carol:test.example.org", f"192.0.2.{len(seen) + 20}")
+        keeper.tick()
+        seen.append(keeper.records()[-1].row.source)
+        if state(keeper, first).done_ms and state(keeper, second).done_ms:
+            break
+    assert len(seen) > 6, "it took several rounds"
+    assert said_of(keeper, "192.0.2.20", f"192.0.2.{len(seen) + 18}") != [], "each round recorded what came"
+    assert said_of(keeper, ALICE, BOB, IP) == []
+    keeper.work()
     keeper.check()
 
 

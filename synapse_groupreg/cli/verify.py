@@ -129,11 +129,13 @@ def signature_check(*, openssl: bool) -> Verify:
 
 def run(out: Output, bundle: Path, trust: Trust, check: Verify, identity: Path | None) -> Report:
     """Verify the file, with a bar on a terminal. Raises BadInput where it can't be read."""
+    from synapse_groupreg.cli.processes import processes_for, spread_over  # noqa: PLC0415 - as above
     from synapse_groupreg.retention.verifier import verify_bundle  # noqa: PLC0415 - as above
 
     try:
-        with opened(bundle, identity) as lines, out.progress("Verifying", bundle.stat().st_size) as move:
-            return verify_bundle(lines, check, trust, move)
+        size = bundle.stat().st_size
+        with opened(bundle, identity) as lines, out.progress("Verifying", size) as move:
+            return verify_bundle(lines, check, trust, move, spread_over(processes_for(size)))
     except OSError as error:
         raise BadInput(f"Can't read {bundle}: {error.strerror or error}.") from None
 

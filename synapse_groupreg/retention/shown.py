@@ -13,6 +13,8 @@ from binascii import a2b_base64, b2a_base64
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from synapse_groupreg.retention.findings import Broken, Findings
 from synapse_groupreg.retention.provenance import texts
 from synapse_groupreg.retention.records import VERSION, b64, quoted
@@ -64,10 +66,17 @@ class Shown:
         self.leaf = leaf
         """The leaf's hash."""
         self.header: dict[str, Any] = {}
-        """Empty if it can't be read."""
+        """Empty if it can't be read; without `_sd` once the disclosures were compared with that."""
         self.values: dict[str, str] = {}
         """Values of the disclosed fields that the reader was asked for."""
         self.tallied: Any = None
+
+    @override
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.line, self.index, self.leaf, self.header, self.values, self.tallied
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.line, self.index, self.leaf, self.header, self.values, self.tallied = state
 
 
 class RecordReader:
@@ -89,12 +98,9 @@ class RecordReader:
         index, header = line["i"], line["h"]
         if index.__class__ is not int or header.__class__ is not str:
             raise Broken("a record's line has an index `i`, a number, and a header `h`, a text")
-        if not self._next <= index < self._size:
-            raise Broken(
-                f"record {index} is beyond the checkpoint, which covers {self._size} records"
-                if index >= self._size
-                else f"record {index} is out of order: {self._next} is the lowest that may stand here"
-            )
+        if index >= self._size:
+            raise Broken(f"record {index} is beyond the checkpoint, which covers {self._size} records")
+        check_order(index, self._next)
         self._next = index + 1
         # The hash is of the bytes as they are, and the tree binds them: the spelling is checked only so that no reader
         # can take something else from them.
@@ -105,6 +111,7 @@ class RecordReader:
                 self._disclosed(shown, line["d"])
             if "c" in line:
                 self._content(shown, line["c"])
+            del shown.header["_sd"]  # most of the header, and nobody needs it from here on
         except ValueError as error:
             self._findings.add(number, f"record {index}: {error}")
         shown.tallied = line.get("t")
@@ -161,6 +168,12 @@ class RecordReader:
         if b64(sha256(content.encode()).digest()) != shown.values["content_sha256"]:
             raise ValueError("the content is not the one whose digest content_sha256 is")
         self.contents += 1
+
+
+def check_order(index: int, lowest: int) -> None:
+    """See that a record stands behind those before it. Raises Broken."""
+    if index < lowest:
+        raise Broken(f"record {index} is out of order: {lowest} is the lowest that may stand here")
 
 
 def _line(text: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.retention.bundle import SIGNED_PREFIX
 from synapse_groupreg.retention.chains import SubjectScope
+from synapse_groupreg.retention.chunks import ReadChunk, Records, Spread, read_chunk
 from synapse_groupreg.retention.findings import Broken, Coverage, Findings, NoBundle, Report
 from synapse_groupreg.retention.provenance import (
     Provenance,
@@ -27,7 +28,7 @@ from synapse_groupreg.retention.provenance import (
     texts,
 )
 from synapse_groupreg.retention.scope import FilterScope, RangeScope, Scope
-from synapse_groupreg.retention.shown import RecordReader, Shown
+from synapse_groupreg.retention.shown import Shown, check_order
 from synapse_groupreg.retention.strict_json import SpellingError, parse, unb64_strict
 from synapse_groupreg.retention.tree import HASH_BYTES, TreeError, multiproof_root
 
@@ -41,27 +42,34 @@ _STEP = 1000
 
 
 def verify_bundle(
-    lines: Iterable[bytes], verify: Verify, trust: Trust | None = None, progress: Callable[[int], None] | None = None
+    lines: Iterable[bytes],
+    verify: Verify,
+    trust: Trust | None = None,
+    progress: Callable[[int], None] | None = None,
+    spread: Spread = map,
 ) -> Report:
     """Verify the lines of a bundle, each with its newline. `progress` is told how many more bytes were read.
 
-    Memory grows by 40 bytes a record, and with the number of tokens. Never raises because of what the lines hold.
+    `spread` reads the records: in this process, or in several. Memory grows by 40 bytes a record, and with the number
+    of tokens. Never raises because of what the lines hold.
     """
-    return _Verification(verify, trust or Trust()).run(lines, progress or (lambda _: None))
+    return _Verification(verify, trust or Trust(), spread).run(lines, progress or (lambda _: None))
 
 
 class _Verification:
     """One run."""
 
-    def __init__(self, verify: Verify, trust: Trust) -> None:
+    def __init__(self, verify: Verify, trust: Trust, spread: Spread) -> None:
         self._verify = verify
         self._trust = trust
+        self._spread = spread
         self._findings = Findings()
         self._hash = hashlib.sha256()
         self._number = 0
         self._manifest: dict[str, Any] = {}
         self._provenance: Provenance | None = None
-        self._records: RecordReader | None = None
+        self._disclosures = 0
+        self._contents = 0
         self._indexes = array("Q")
         self._leaves = bytearray()
         self._kinds: Counter[str] = Counter()
@@ -108,8 +116,7 @@ class _Verification:
         self._manifest = read_manifest(manifest)
         self._provenance = provenance = check_provenance(self._manifest, self._trust, self._verify, self._findings)
         scope = self._scope()
-        self._records = RecordReader(self._findings, provenance.checkpoint.size, scope.wanted)
-        proof = self._read_records(texts_, self._records, scope)
+        proof = self._read_records(Records(texts_, 2, provenance.checkpoint.size, scope.wanted), scope)
         self._coverage = scope.finish(self._number)
         self._prove(proof, provenance)
         self._end(next(texts_, None))
@@ -124,17 +131,35 @@ class _Verification:
             return SubjectScope(self._manifest["subject"], self._findings)
         return FilterScope(self._manifest["filter"], self._findings)
 
-    def _read_records(self, texts_: Iterator[str], records: RecordReader, scope: Scope) -> str:
+    def _read_records(self, records: Records, scope: Scope) -> str:
         """Every line up to the proof, which it answers."""
-        read, look, count = records.read, scope.add, self._count
-        for text in texts_:
-            if text.startswith('{"proof":'):
-                return text
-            shown = read(self._number, text)
+        for chunk in self._spread(read_chunk, records):
+            self._look(chunk, scope)
+        if records.failed is not None:
+            raise records.failed
+        if records.proof is None:
+            self._number += 1
+            raise Broken("the proof is missing: the file was cut off")
+        return records.proof
+
+    def _look(self, chunk: ReadChunk, scope: Scope) -> None:
+        """What lines show, in the order of the file."""
+        if chunk.shown and self._indexes:
+            read, self._number = self._number, chunk.shown[0].line
+            check_order(chunk.shown[0].index, self._indexes[-1] + 1)
+            self._number = read
+        for finding in chunk.findings:
+            self._findings.add(finding.line, finding.text)
+        count, look = self._count, scope.add
+        for shown in chunk.shown:
             count(shown)
             look(shown)
-        self._number += 1
-        raise Broken("the proof is missing: the file was cut off")
+        self._disclosures += chunk.disclosures
+        self._contents += chunk.contents
+        if chunk.broken is not None:
+            self._findings.more |= chunk.more
+            self._number, text = chunk.broken
+            raise Broken(text)
 
     def _count(self, shown: Shown) -> None:
         self._indexes.append(shown.index)
@@ -192,7 +217,7 @@ class _Verification:
             self._findings.add(self._number, "the signature of the end is not one of this file by the log's key")
 
     def _report(self, *, readable: bool) -> Report:
-        provenance, records = self._provenance, self._records
+        provenance = self._provenance
         return Report(
             findings=tuple(sorted(self._findings.found, key=lambda finding: finding.line)),
             more=self._findings.more,
@@ -204,8 +229,8 @@ class _Verification:
             kinds=dict(self._kinds.most_common()),
             first_ms=self._first_ms,
             last_ms=self._last_ms,
-            disclosures=records.disclosures if records else 0,
-            contents=records.contents if records else 0,
+            disclosures=self._disclosures,
+            contents=self._contents,
             coverage=tuple(self._coverage),
             key="given" if self._trust.vkey else "endorsed" if provenance and provenance.endorsed else "claimed",
             endorsement_checked=bool(provenance and provenance.endorsed),

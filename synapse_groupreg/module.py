@@ -32,10 +32,10 @@ from synapse_groupreg.handlers.wording import Words
 from synapse_groupreg.homeserver import compat, keys, settings
 from synapse_groupreg.homeserver.callbacks import Callbacks
 from synapse_groupreg.homeserver.logins import LoginCallbacks
-from synapse_groupreg.homeserver.recording import Recording, left_behind
+from synapse_groupreg.homeserver.recording import Recording, left_behind, remembered
 from synapse_groupreg.homeserver.replies import Replies
 from synapse_groupreg.homeserver.synapse import SynapseHomeserver
-from synapse_groupreg.storage import events, facts, keeping
+from synapse_groupreg.storage import events, facts
 from synapse_groupreg.storage.database import migrate, start_lock
 from synapse_groupreg.web.api import endpoints
 from synapse_groupreg.web.reading import Reading
@@ -80,9 +80,9 @@ class GroupRegModule:
             self._database, self._homeserver, every, seal=self._seal, origin=compat.request_origin
         )
         metrics.follow_snapshot(self._snapshot, self._homeserver)
-        self._recording = Recording(api, config, self._homeserver) if config.retention.enabled else None
+        self._recording = self._recorded() if config.retention.enabled else None
         if self._recording is not None and api.should_run_background_tasks():
-            _in_a_thread(self._check_store)
+            _in_a_thread(self._recording.check)
         self._serve()
         self._loop()
         if version_warning:
@@ -115,17 +115,16 @@ class GroupRegModule:
                 events.note_start(txn, self._database.dialect, compat.instance_name(self._api))
             with begin() as txn:
                 found = facts.since(txn, None, now_ms)
+                self._known = remembered(txn)
         assert found is not None
         self._snapshot.apply(found)
         self._snapshot.refreshed_ms = now_ms
         return schema
 
-    def _check_store(self) -> None:
-        """Refuse a retention store, or keys, that don't belong here. Raises CannotStart."""
-        assert self._recording is not None
-        with self._database.connection() as begin, begin() as txn:
-            renewing = bool(keeping.waiting(txn, keeping.ROTATE))
-        self._recording.check(renewing=renewing)
+    def _recorded(self) -> Recording:
+        """The retention store, whose keys are made only where none was ever begun. Raises CannotStart."""
+        made: Recording = _in_a_thread(lambda: Recording(self._api, self._config, self._homeserver, self._known))
+        return made
 
     def _serve(self) -> None:
         config, homeserver, snapshot = self._config, self._homeserver, self._snapshot
@@ -207,7 +206,7 @@ class GroupRegModule:
             self._send_notices()
             if self._recording is not None:
                 self._recording.start(self._database, self._key, self._notice_account)
-            elif (left := left_behind(self._api, self._config, self._homeserver)) is not None:
+            elif (left := left_behind(self._api, self._config, self._homeserver, self._known)) is not None:
                 left.start_removing(self._database, self._key)
 
     def _send_notices(self) -> None:

@@ -11,7 +11,7 @@ import attrs
 from synapse_groupreg.errors import Conflict, Invalid, NotFound, Problem
 from synapse_groupreg.handlers.change import Change
 from synapse_groupreg.policy.record_actions import LONGEST_HOLD_MS
-from synapse_groupreg.storage import erasures, keeping, reported
+from synapse_groupreg.storage import erasures, keeping, known_logs, reported
 
 if TYPE_CHECKING:
     from synapse_groupreg.handlers.change import Facts, Setting
@@ -84,9 +84,10 @@ def rotate(txn: Transaction, setting: Setting, action: wanted.RotateKeys) -> Cha
 
 
 def begin_shard(txn: Transaction, setting: Setting, action: wanted.BeginShard) -> Change:
-    """Let a log go on in a new shard, if its end was lost."""
-    problem = reported.problem(txn)
-    if problem is None or problem["behind"] != action.log:
+    """Let a log go on in a new shard, if its end was lost; or, while recording is off, if it was lost with its keys."""
+    problem = reported.problem(txn) or {"text": None, "behind": None}
+    lost = not setting.config.retention.enabled and action.log in known_logs.newest(known_logs.everything(txn))
+    if problem["behind"] != action.log and not lost:
         raise Conflict(
             f"The log {action.log} lacks nothing that was signed, so there is no need for a new shard; groupreg status"
             " says how it is."

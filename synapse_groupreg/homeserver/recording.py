@@ -9,8 +9,11 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
+from synapse_groupreg.errors import CannotStart
 from synapse_groupreg.handlers.retention.anchors import Anchors
-from synapse_groupreg.handlers.retention.belonging import check, check_place
+from synapse_groupreg.handlers.retention.belonging import check, check_missing, check_place
 from synapse_groupreg.handlers.retention.health import Health
 from synapse_groupreg.handlers.retention.keeping import Keeping
 from synapse_groupreg.handlers.retention.log import Log
@@ -18,18 +21,23 @@ from synapse_groupreg.handlers.retention.published import Published
 from synapse_groupreg.handlers.retention.reading import Openers
 from synapse_groupreg.handlers.retention.recorder import Recorder
 from synapse_groupreg.homeserver import compat
-from synapse_groupreg.homeserver.retention_keys import RetentionKeys
+from synapse_groupreg.homeserver.retention_keys import RetentionKeys, missing_files
 from synapse_groupreg.retention.records import LogName
+from synapse_groupreg.storage import keeping, known_logs
 from synapse_groupreg.storage.store import StoreUnavailable
 from synapse_groupreg.storage.stores import open_reader, open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
     from synapse.module_api import ModuleApi
 
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.homeserver.keys import IdentityKey
-    from synapse_groupreg.storage.database import Database
+    from synapse_groupreg.storage.database import Database, Transaction
+    from synapse_groupreg.storage.known_logs import KnownLog
     from synapse_groupreg.storage.store import StoreReader
 
 logger = logging.getLogger(__name__)
@@ -40,20 +48,44 @@ _FIRST_MS = 30_000
 _MEASURE_MS = 10_000
 
 
+@attrs.frozen(kw_only=True)
+class Remembered:
+    """What Synapse's database says of the retention store when a process starts."""
+
+    logs: Mapping[str, KnownLog]
+    """The newest shard of each log that was ever begun."""
+    given_up: AbstractSet[str]
+    """Logs that staff let go on without what was lost."""
+    renewing: bool
+    """Whether keys are being renewed."""
+
+
+def remembered(txn: Transaction) -> Remembered:
+    """Read it."""
+    work = keeping.waiting(txn)
+    return Remembered(
+        logs=known_logs.newest(known_logs.everything(txn)),
+        given_up={one.log for one in work if one.kind == keeping.EPOCH},
+        renewing=any(one.kind == keeping.ROTATE for one in work),
+    )
+
+
 class Recording:
     """Made in every process, once the configuration says that anything is recorded. Raises CannotStart."""
 
-    def __init__(self, api: ModuleApi, config: GroupRegConfig, homeserver: Homeserver) -> None:
+    def __init__(self, api: ModuleApi, config: GroupRegConfig, homeserver: Homeserver, known: Remembered) -> None:
         self._api = api
         self._config = config
         self._homeserver = homeserver
         self._folder = config.retention.keys_path or config.identity.keys_path or compat.keys_folder(api)
         self._server_name = homeserver.server_name
         check_place(self.settings, compat.database_settings(api))
+        self._known = known
+        self.published = Published(Path(self._folder))
+        self._check_files()
         self.keys = RetentionKeys(self._folder, self._server_name, lambda: compat.server_key(api))
         self.openers = Openers(self.open_reader, self._server_name, self.keys)
         """For whoever reads."""
-        self.published = Published(Path(self._folder))
         self.recorder: Recorder | None = None
         """Only where background tasks run."""
         self.keeping: Keeping | None = None
@@ -73,12 +105,40 @@ class Recording:
         """A reader of a log, in any process."""
         return open_reader(self.settings, name)
 
-    def check(self, *, renewing: bool) -> None:
-        """Refuse a store that does not belong here. Blocks. `renewing`: keys are being renewed. Raises CannotStart."""
+    def _check_files(self) -> None:
+        """Refuse to make keys where others were used. Raises CannotStart."""
+        folder = Path(self._folder)
+        missing = missing_files(folder)
+        for name in LogName if missing else ():
+            known, published = name.value in self._known.logs, self.published.has(name.value)
+            try:
+                if name.value not in self._known.given_up:
+                    with self._lent_reader(name.value) as reader:
+                        check_missing(reader, name.value, folder / missing[0], known=known, published=published)
+            except CannotStart:
+                if missing_files(folder):
+                    raise
+                return  # another process made them just now, and began the log
+
+    def _lent_reader(self, name: str) -> contextlib.closing[StoreReader]:
+        return contextlib.closing(self.open_reader(name))
+
+    def check(self) -> None:
+        """Refuse a store that does not belong here. Blocks. Raises CannotStart."""
+        known = self._known
         for name in LogName:
-            with contextlib.closing(self.open_reader(name)) as reader:
+            if name.value in known.given_up:
+                continue
+            with self._lent_reader(name.value) as reader:
                 try:
-                    check(reader, name, self._server_name, self.keys, renewing=renewing)
+                    check(
+                        reader,
+                        name,
+                        self._server_name,
+                        self.keys,
+                        renewing=known.renewing,
+                        known=known.logs.get(name.value),
+                    )
                 except StoreUnavailable as error:
                     logger.warning("The retention store can't be checked at start: %s", error)
 
@@ -105,7 +165,7 @@ class Recording:
         """Whether both logs were ever begun."""
         found = []
         for name in LogName:
-            with contextlib.closing(self.open_reader(name)) as reader:
+            with self._lent_reader(name.value) as reader:
                 try:
                     found.append(reader.head() is not None)
                 except StoreUnavailable as error:
@@ -128,8 +188,7 @@ class Recording:
         return self.recorder
 
 
-def left_behind(api: ModuleApi, config: GroupRegConfig, homeserver: Homeserver) -> Recording | None:
+def left_behind(api: ModuleApi, config: GroupRegConfig, homeserver: Homeserver, known: Remembered) -> Recording | None:
     """The store of before recording was switched off; None if there are no keys of one. Makes nothing."""
     folder = Path(config.retention.keys_path or config.identity.keys_path or compat.keys_folder(api))
-    files = [folder / name for name in ("retention.keys", "retention-signing.key")]
-    return Recording(api, config, homeserver) if all(file.exists() for file in files) else None
+    return None if missing_files(folder) else Recording(api, config, homeserver, known)

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     """Id, like `ed25519:a_AbCd`, and the signature of bytes."""
 
 _OPTION = "retention.keys_path"
+_WRAPPING, _SIGNING = "retention.keys", "retention-signing.key"
+
+
+def missing_files(folder: Path) -> list[str]:
+    """The names of the key files that are not there."""
+    return [name for name in (_WRAPPING, _SIGNING) if not (folder / name).exists()]
 
 
 class RetentionKeys:
@@ -30,7 +36,7 @@ class RetentionKeys:
 
     def __init__(self, folder: str, server_name: str, server_key: Callable[[], ServerKey]) -> None:
         """Raises CannotStart."""
-        self._wrapping, self._signing = Path(folder) / "retention.keys", Path(folder) / "retention-signing.key"
+        self._wrapping, self._signing = Path(folder) / _WRAPPING, Path(folder) / _SIGNING
         self._server_name = server_name
         self._server_key = server_key
         self._seed = secret_file(self._signing, _OPTION)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from synapse_groupreg.storage.database import Transaction
 
-_COLUMNS = "id, account, reason, duty_ended, author, asked_ms, next_ms, names, records, periods, done_ms"
+_COLUMNS = "id, account, reason, duty_ended, author, asked_ms, next_ms, names, records, periods, done_ms, missing"
 _ERASED = "erased"
 
 
@@ -36,6 +38,8 @@ class Erasure:
     periods: tuple[str, ...]
     """Those that were gone through."""
     done_ms: int | None
+    missing: tuple[str, ...] = ()
+    """Shards with records that may be theirs, like `events/1`, which are not in this store: they have to wait."""
 
 
 def open_of(txn: Transaction, account: str) -> Erasure | None:
@@ -93,9 +97,10 @@ def count(txn: Transaction, erasure: Erasure, period: str, names: int, records: 
     )
 
 
-def wait(txn: Transaction, erasure_id: int, next_ms: int | None) -> None:
-    """Note when more can be carried out."""
-    txn.execute("UPDATE groupreg_erasures SET next_ms = ? WHERE id = ?", (next_ms, erasure_id))
+def wait(txn: Transaction, erasure_id: int, next_ms: int | None, missing: Sequence[str]) -> None:
+    """Note when more can be carried out, and which shards are not there."""
+    sql = "UPDATE groupreg_erasures SET next_ms = ?, missing = ? WHERE id = ?"
+    txn.execute(sql, (next_ms, json.dumps(list(missing)), erasure_id))
 
 
 def finish(txn: Transaction, erasure: Erasure, now_ms: int) -> None:
@@ -112,7 +117,7 @@ def finish(txn: Transaction, erasure: Erasure, now_ms: int) -> None:
 
 
 def _erasure(row: tuple[Any, ...]) -> Erasure:
-    number, account, reason, duty_ended, author, asked_ms, next_ms, names, records, periods, done_ms = row
+    number, account, reason, duty_ended, author, asked_ms, next_ms, names, records, periods, done_ms, missing = row
     return Erasure(
         id=number,
         account=account,
@@ -125,4 +130,5 @@ def _erasure(row: tuple[Any, ...]) -> Erasure:
         records=records,
         periods=tuple(json.loads(periods)),
         done_ms=done_ms,
+        missing=tuple(json.loads(missing)),
     )

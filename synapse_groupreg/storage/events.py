@@ -132,6 +132,13 @@ def count_between(txn: Transaction, source: str, after: int, upto: int, *, most:
     return int(txn.fetchone()[0])
 
 
+def ids(txn: Transaction, stream: str, first: int, last: int) -> dict[int, str]:
+    """The event at each position of a stream from `first` to `last`, whoever wrote it."""
+    _, within, bounds = _window(stream, first - 1, last)
+    txn.execute(f"SELECT e.stream_ordering, e.event_id FROM events AS e WHERE {within}", bounds)
+    return {abs(int(ordering)): str(event_id) for ordering, event_id in txn.fetchall()}
+
+
 def unread(txn: Transaction, room_id: str, cursors: Mapping[str, int]) -> bool:
     """Whether a room has events that a recorder with these cursors has not read."""
     # Not those of writers that were no more when the recorder began: they are none of its sources.

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     Seal = Callable[[bytes], bytes]
 
+_MANY = 1000
+
 
 def append(txn: Transaction, entries: Iterable[Entry], seal: Seal) -> list[int]:
     """Put entries in, in the transaction of what they tell; their ids."""
@@ -59,6 +61,31 @@ def number(txn: Transaction, seal: Seal, now_ms: int, limit: int = 1000, *, abov
     if given:
         txn.execute("UPDATE groupreg_outbox_last SET seq = ?", (last + given,))
     return given
+
+
+def last_number(txn: Transaction) -> int:
+    """The last number that was given; below what the retention store has only in a database that was put back."""
+    txn.execute("SELECT seq FROM groupreg_outbox_last")
+    row = txn.fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def settle(
+    txn: Transaction, seal: Seal, open_: Seal, now_ms: int, *, above: int, is_recorded: Callable[[Entry], bool]
+) -> int:
+    """After this database was put back: remove what waited in the backup and was recorded since; how many.
+
+    Takes in what other tables have to tell, since some of it may be the same. No number is given again up to `above`.
+    """
+    last = max(_lock(txn), above)
+    while entries := [*refusals.take(txn, now_ms, _MANY), *acts.take(txn, _MANY), *reports.take(txn, _MANY)]:
+        append(txn, entries, seal)
+    txn.execute("SELECT id, payload FROM groupreg_outbox WHERE seq IS NULL")
+    known = [row[0] for row in txn.fetchall() if is_recorded(_load(open_(b64decode(row[1])), 0))]
+    for number_ in known:
+        txn.execute("DELETE FROM groupreg_outbox WHERE id = ?", (number_,))
+    txn.execute("UPDATE groupreg_outbox_last SET seq = ?", (last,))
+    return len(known)
 
 
 def read(txn: Transaction, after: int, limit: int, open_: Seal) -> list[Entry]:

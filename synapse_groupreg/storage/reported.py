@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from synapse_groupreg.storage import changes, event_rows, events, meta, outbox
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from synapse_groupreg.storage.database import Transaction
 
 PROBLEM = "retention-problem"
 HEALTH = "retention-health"
 COUNTED = 10_000
 """Rows of a source that wait and are counted; that there are more says enough."""
+RESTORED = "retention-restored"
 
 
 def problem(txn: Transaction) -> dict[str, Any] | None:
@@ -50,6 +53,17 @@ def health(txn: Transaction) -> dict[str, Any] | None:
 def report_health(txn: Transaction, said: dict[str, Any]) -> None:
     """Say how the store is."""
     meta.put(txn, HEALTH, json.dumps(said, sort_keys=True))
+
+
+def restored(txn: Transaction) -> dict[str, Any] | None:
+    """When this database was last put back from a backup, and from where recording went on; None if it never was."""
+    found = meta.get(txn, RESTORED)
+    return None if found is None else json.loads(found)
+
+
+def report_restored(txn: Transaction, said: Mapping[str, Any]) -> None:
+    """Say that it was, and how."""
+    meta.put(txn, RESTORED, json.dumps(said, sort_keys=True))
 
 
 def lag(txn: Transaction, now_ms: int) -> tuple[int, int]:

@@ -12,7 +12,8 @@ from synapse_groupreg.errors import Conflict, Invalid, NotFound, NotPermitted
 from synapse_groupreg.policy import record_actions
 from synapse_groupreg.policy.actions import Staff, StaffRole
 from synapse_groupreg.retention.records import Kind
-from synapse_groupreg.storage import acts, keeping, reported
+from synapse_groupreg.storage import acts, keeping, known_logs, reported
+from synapse_groupreg.storage.known_logs import KnownLog
 from tests.handlers.stage import ADMIN, CAROL, DAY, NOW, Stage
 
 if TYPE_CHECKING:
@@ -115,6 +116,22 @@ def test_a_new_shard_needs_a_loss(stage: Stage) -> None:
     with pytest.raises(Conflict, match="lacks nothing"):
         stage.act(wish)
     stage.do(reported.report, "the store's log events has 2 records …", "events", NOW)
+    assert stage.act(wish).changed
+    assert waiting(stage) == ["epoch"]
+
+
+def test_a_log_whose_keys_are_lost_too_is_given_up_while_recording_is_off(stage: Stage) -> None:
+    wish = record_actions.BeginShard(log="events", reason="the disk")
+    known = KnownLog(
+        log="events", shard=1, signing_key="s", wrapping_key="w", origin="o", size=3, root="r", noted_ms=NOW
+    )
+    stage.do(known_logs.remember, [known])
+    with pytest.raises(Conflict, match="lacks nothing"):
+        stage.act(wish)
+    retention = stage.config.retention.model_copy(update={"enabled": False})
+    stage.config = stage.config.model_copy(update={"retention": retention})
+    with pytest.raises(Conflict, match="lacks nothing"):
+        stage.act(record_actions.BeginShard(log="acts", reason="the disk"))
     assert stage.act(wish).changed
     assert waiting(stage) == ["epoch"]
 

@@ -18,7 +18,7 @@ import attrs
 from synapse_groupreg.handlers.retention.reading import Opener
 from synapse_groupreg.retention.records import Kind, LogName
 from synapse_groupreg.retention.sealing import NONCE_BYTES, Purpose
-from synapse_groupreg.storage import erasures, keeping, outbox
+from synapse_groupreg.storage import erasures, keeping, known_logs, outbox
 from synapse_groupreg.storage.entries import OUTBOX, draft
 from synapse_groupreg.storage.store import Period, Selection
 
@@ -66,14 +66,18 @@ class Erasing:
         seal: Callable[[bytes], bytes],
         keys: LogKeys,
         duty_ms: int,
+        keeps: Mapping[LogName, int],
     ) -> None:
-        """`duty_ms`: how long the duty to keep any record runs; longer keeping is the operator's own wish."""
+        """`duty_ms`: how long the duty to keep any record runs; longer keeping, `keeps`, is the operator's own wish."""
         self._database = database
         self._homeserver = homeserver
         self._seal = seal
         self._keys = keys
         self._duty_ms = duty_ms
         self._reading: _Reading | None = None
+        self._keeps = keeps
+        self.missing: list[str] = []
+        """Shards that are not in this store, and for which erasures wait."""
 
     async def look(self, logs: Mapping[LogName, Log], holds: list[Hold], *, doubted: bool) -> None:
         """Ask for what can be erased now, note when the rest can, and finish what is done.
@@ -84,6 +88,8 @@ class Erasing:
         unfinished = await self._database.run("groupreg_erase", erasures.unfinished)
         infos = {name: await self._homeserver.in_thread(log.reader.periods) for name, log in logs.items()}
         now_ms = self._homeserver.now_ms()
+        missing = await self._missing(logs, infos, now_ms)
+        self.missing = [] if not unfinished else [shard for shard, *_ in missing]
         for erasure in unfinished:
             left = [
                 (name, info)
@@ -102,8 +108,29 @@ class Erasing:
             ]
             wishes = [(name, period) for name, period, ends_ms in ends if believed and ends_ms < now_ms]
             waits = [ends_ms for _, _, ends_ms in ends if not believed or ends_ms >= now_ms]
-            next_ms = min(waits, default=None)
-            await self._database.run("groupreg_erase", _ask, erasure, wishes, next_ms, now_ms)
+            lacks = [(shard, goes_ms) for shard, began_ms, goes_ms in missing if began_ms <= erasure.asked_ms]
+            next_ms = min((*waits, *(goes_ms for _, goes_ms in lacks)), default=None)
+            await self._database.run(
+                "groupreg_erase", _ask, erasure, wishes, next_ms, now_ms, missing=[shard for shard, _ in lacks]
+            )
+
+    async def _missing(
+        self, logs: Mapping[LogName, Log], infos: Mapping[LogName, list[PeriodInfo]], now_ms: int
+    ) -> list[tuple[str, int, int]]:
+        """Shards of which Synapse's database knows more than is here: called what, begun when, and gone when at last.
+
+        Their records may be found again, so nothing of them counts as erased before it would have been removed anyway.
+        """
+        found, before_ms = [], {name.value: 0 for name in logs}
+        for one in await self._database.run("groupreg_erase", known_logs.everything):
+            name = LogName(one.log)
+            bases = await self._homeserver.in_thread(logs[name].reader.bases)
+            ends = [info.end for info in infos[name] if info.period.shard == one.shard]
+            goes_ms = one.noted_ms + self._keeps[name]
+            if max((bases.get(one.shard, (0, ()))[0], *ends)) < one.size and goes_ms >= now_ms:
+                found.append((f"{one.log}/{one.shard}", before_ms[one.log], goes_ms))
+            before_ms[one.log] = one.noted_ms
+        return found
 
     async def step(self, logs: Mapping[LogName, Log], work: Work) -> None:
         """Do what can be done now. Raises Fenced, StoreUnavailable, SealError."""
@@ -198,9 +225,15 @@ def _ends(erasure: Erasure, info: PeriodInfo, duty_ms: int, holds: list[Hold]) -
 
 
 def _ask(
-    txn: Transaction, erasure: Erasure, wishes: list[tuple[LogName, Period]], next_ms: int | None, now_ms: int
+    txn: Transaction,
+    erasure: Erasure,
+    wishes: list[tuple[LogName, Period]],
+    next_ms: int | None,
+    now_ms: int,
+    *,
+    missing: list[str],
 ) -> None:
-    erasures.wait(txn, erasure.id, next_ms)
+    erasures.wait(txn, erasure.id, next_ms, missing)
     for name, period in wishes:
         payload = {"erasure": erasure.id, "shard": period.shard, "month": period.month}
         subject = f"{erasure.id} {period.shard}-{period.month}"

@@ -130,6 +130,7 @@ def status(txn: Transaction, config: RetentionConfig, now_ms: int) -> dict[str, 
         "waiting": [one.kind for one in keeping.waiting(txn)],
         "next_purge_ms": said.get("next_purge_ms"),
         "anchors": len(config.anchors),
+        "restored": reported.restored(txn),
         "alarms": [{"code": code, "text": text} for code, text in sorted(alarms.items())],
     }
 

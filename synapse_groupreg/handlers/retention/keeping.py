@@ -53,7 +53,7 @@ class Keeping:
         self._clock = clock or ClockWatch()
         self._purging = Purging(database, homeserver, seal)
         self._rotating = Rotating(database, homeserver, keys)
-        self._erasing = Erasing(database, homeserver, seal=seal, keys=keys, duty_ms=config.keep)
+        self._erasing = Erasing(database, homeserver, seal=seal, keys=keys, duty_ms=config.keep, keeps=self._keeps)
         self._look_ms = 0
         self._behind: str | None = None
         """The log whose end was lost."""
@@ -133,6 +133,7 @@ class Keeping:
             due += [(log.name, info) for info in found]
         self.next_purge_ms = min(goes, default=None)
         await self._erasing.look(logs, holds, doubted=doubt is not None)
+        self.alarm("erasures-wait", _waiting_for(self._erasing.missing))
         await self._database.run("groupreg_keeping", _ask, due, forced, now_ms)
 
     def _look_at_clock(self, logs: Mapping[LogName, Log]) -> str | None:
@@ -155,6 +156,15 @@ def _ask(txn: Transaction, due: Sequence[tuple[str, PeriodInfo]], forced: Sequen
     for log, info in due:
         wish(txn, log, info.period, now_ms, said)
     _forget(txn, forced)
+
+
+def _waiting_for(missing: Sequence[str]) -> str | None:
+    if not missing:
+        return None
+    return (
+        f"erasures wait for records of {', '.join(missing)}, which retention.store has not, or not all of: if they are"
+        " elsewhere, name that place, or put the copy back; else they count as erased once their time is up"
+    )
 
 
 def _forget(txn: Transaction, work: Sequence[Work]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.handlers.retention.keys import about, new_period_keys, open_period_keys, unwrapped, wrapped
+from synapse_groupreg.handlers.retention.published import Behind, check, lacks, latest, shard_of
 from synapse_groupreg.handlers.retention.sealer import Sealer
 from synapse_groupreg.retention import notes, tree
 from synapse_groupreg.retention.records import KIND_NUMBERS, Entry, Kind, b64
@@ -30,19 +31,9 @@ OWN = "log"
 _BLOCK = 1 << tree.BLOCK_LEVEL
 
 
-class Behind(Exception):
-    """The store is not what a published checkpoint says; the text says so and what helps."""
-
-
 def origin_of(server_name: str, log: str, shard: int) -> str:
     """What the checkpoints of a shard are signed as."""
     return f"{server_name}/retention/{log}" + (f"/{shard}" if shard > 1 else "")
-
-
-def shard_of(origin: str) -> int:
-    """The inverse of `origin_of`."""
-    last = origin.rpartition("/")[2]
-    return int(last) if last.isdigit() else 1
 
 
 def month_of(now_ms: int) -> str:
@@ -69,12 +60,19 @@ class Log:
         """Oldest and newest time in the block that is not complete yet."""
         self.signed_size = 0
         """How many records the newest checkpoint covers."""
+        self.signed: notes.Checkpoint | None = None
+        """The newest checkpoint that is known outside of the store; while it lacks its end: what it lacks."""
 
     @property
     def head(self) -> Head:
         """Where it stands. Only after `open`."""
         assert self._head is not None, "the log is not open"
         return self._head
+
+    @property
+    def keys(self) -> LogKeys:
+        """What seals and signs it."""
+        return self._keys
 
     @property
     def reader(self) -> StoreReader:
@@ -90,20 +88,24 @@ class Log:
         """Whether the store has nothing of this log yet. Raises StoreUnavailable."""
         return self._store.head() is None
 
-    def open(self, now_ms: int, cursors: Mapping[str, int]) -> None:
-        """Become the owner. `cursors`: from where a log that is empty takes its sources.
+    def open(self, now_ms: int, cursors: Mapping[str, int], remembered: notes.Checkpoint | None = None) -> None:
+        """Become the owner. `cursors`: from where a log that is empty takes its sources; `remembered`: signed before.
 
         Raises Behind, Fenced, StoreUnavailable, SealError.
         """
         head = self._store.acquire()
         published = self._published.newest(self.name)
-        if head is None and published is not None:
-            raise Behind(_lacks(self.name, 0, published.size))
+        self.signed = latest(published, remembered)
+        if head is None and self.signed is not None:
+            raise Behind(lacks(self.name, 0, self.signed.size))
         if head is None:
             self._begin(None, 1, now_ms, cursors)
         else:
             self._take(head)
             self._check(published)
+            # After a crash, or an older backup of where it is remembered, that may be an earlier shard: it was gone on.
+            if remembered is not None and shard_of(remembered.origin) >= head.period.shard:
+                self._check(remembered)
         if self.head.size == 0:
             self._append([self._key_entry(now_ms)], {})
 
@@ -112,7 +114,7 @@ class Log:
 
         A log never signs what contradicts its checkpoints (C2SP tlog-checkpoint). Raises StoreUnavailable.
         """
-        lost = self._published.newest(self.name)
+        lost = self.signed
         assert lost is not None, "nothing was published, so nothing was lost"
         head, last = self._store.acquire(), shard_of(lost.origin)
         if head is not None and head.period.shard > last:
@@ -155,11 +157,11 @@ class Log:
         if self.signed_size == self.head.size:
             return None
         # INVARIANT: what is signed is on disk, or a crash would make of re-read sources another tree.
-        body = notes.Checkpoint(self.origin, self.head.size, self._frontier.root()).text
-        note = notes.sign(body, notes.Key(self.origin, self._keys.public), self._keys.sign)
+        signed = notes.Checkpoint(self.origin, self.head.size, self._frontier.root())
+        note = notes.sign(signed.text, notes.Key(self.origin, self._keys.public), self._keys.sign)
         self._store.put_checkpoint(self.head, self.head.size, note)
         self._published.keep(self.name, note)
-        self.signed_size = self.head.size
+        self.signed, self.signed_size = signed, signed.size
         return note
 
     def purge(self, drop: Sequence[Period], end: int, now_ms: int) -> None:
@@ -212,29 +214,11 @@ class Log:
         keys = open_period_keys(self._keys.ring, place, self._store.keys(head.period))
         self._sealer = Sealer(self._store, head.period, keys)
         self._block_ms = self._times_since(head.size - head.size % _BLOCK)
-        signed = self._store.checkpoints(head.period.shard)
-        self.signed_size = signed[0][0] if signed else 0
+        checkpoints = self._store.checkpoints(head.period.shard)
+        self.signed_size = checkpoints[0][0] if checkpoints else 0
 
-    def _check(self, published: notes.Checkpoint | None) -> None:
-        if published is None or published.size < self.head.base_size:
-            return
-        if published.origin != self.origin:
-            raise Behind(
-                f"the last published checkpoint of the log {self.name} is of {published.origin} and this store is of"
-                f" {self.origin}: name the right store in retention.store"
-            )
-        if published.size > self.head.size:
-            raise Behind(_lacks(self.name, self.head.size, published.size))
-        try:
-            root = self.root(self.head.period.shard, published.size)
-        except KeyError:
-            root = None  # an earlier period lacks records: its file is an older copy
-        if root != published.root:
-            raise Behind(
-                f"the store's log {self.name} is not the one whose first {published.size} records were signed: it was"
-                " changed, or put back from another copy. Put the right copy back; if it is lost, go on in a new shard"
-                " by `groupreg retention epoch`, which is recorded"
-            )
+    def _check(self, signed: notes.Checkpoint | None) -> None:
+        check(self.name, self.head, self.origin, signed, lambda size: self.root(self.head.period.shard, size))
 
     def _begin(self, before: Head | None, shard: int, now_ms: int, cursors: Mapping[str, int]) -> None:
         """Begin a period; another shard begins at index 0."""
@@ -333,11 +317,3 @@ def last_vkey(reader: StoreReader, shard: int) -> str | None:
 def _span(times: tuple[int, int] | None, rows: Sequence[Row]) -> tuple[int, int]:
     every = [*(times or ()), *(row.ts_ms for row in rows)]
     return min(every), max(every)
-
-
-def _lacks(log: str, size: int, published: int) -> str:
-    return (
-        f"the store's log {log} has {size} records and a checkpoint of {published} was published: it was put back from"
-        " an older copy, or emptied. Put the newest copy back; if it is lost, go on in a new shard by"
-        " `groupreg retention epoch`, which is recorded"
-    )

@@ -12,10 +12,12 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.handlers import metrics
-from synapse_groupreg.handlers.retention.log import Behind, Log
+from synapse_groupreg.handlers.retention.memory import Memory
+from synapse_groupreg.handlers.retention.published import Behind
+from synapse_groupreg.handlers.retention.restored import Restored
 from synapse_groupreg.retention.records import Kind, LogName, log_of
 from synapse_groupreg.retention.sealing import SealError
-from synapse_groupreg.storage import event_rows, events, outbox
+from synapse_groupreg.storage import event_rows, events, generations, outbox
 from synapse_groupreg.storage.entries import OUTBOX
 from synapse_groupreg.storage.store import Fenced, StoreUnavailable
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.config.retention import Content, RetentionConfig
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.handlers.retention.keeping import Keeping
+    from synapse_groupreg.handlers.retention.log import Log
     from synapse_groupreg.retention.records import Entry
     from synapse_groupreg.storage.database import Database, Transaction
 
@@ -33,7 +36,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH = 1000
-"""Records in one transaction of the store."""
+"""Records of the outbox in one transaction of the store."""
+EVENTS_AT_ONCE = 4000
+"""The same of Synapse's events, of which many wait at the first start: a fifth more records a second than with 1000."""
 CHECKPOINT_EVERY_MS = 60_000
 RIVAL_MS = 60_000
 """How long to stand back from another owner, who may be alive; if not, this process takes over again."""
@@ -43,7 +48,7 @@ LEFT_OVER_EVERY_MS = 3_600_000
 _SIGNED_AT_ONCE = {Kind.export, Kind.purge, Kind.erase}
 _STEPS = 5
 """Of a removal: wished for, closed, recorded, removed, forgotten."""
-_PROGRESS_EVERY = 50
+_PROGRESS_EVERY = 12
 """Full batches between two lines of progress in the log."""
 
 
@@ -72,6 +77,8 @@ class Recorder:
         self._anchor = anchor
         self.upkeep = upkeep
         """What it does besides recording."""
+        self._memory = Memory(database, homeserver)
+        self._restored = Restored(database, homeserver, seal=seal, open_=open_)
         self._logs: dict[LogName, Log] = {}
         self._rest_until_ms = 0
         self._signed_ms = 0
@@ -120,6 +127,7 @@ class Recorder:
 
     async def _record(self) -> None:
         await self._open_logs()
+        await self._restored.look(self._logs)
         await self._take_outbox()
         await self._take_events()
         await self._sign()
@@ -149,11 +157,13 @@ class Recorder:
             # `beginning` goes through all of Synapse's events: not at each opening.
             if name is LogName.events and await self._homeserver.in_thread(log.is_empty):
                 cursors = await self._database.run("groupreg_recorder", _start_positions, self._config.start)
+            signed = await self._memory.signed(log.name)
             try:
-                await self._homeserver.in_thread(log.open, self._homeserver.now_ms(), cursors)
+                await self._homeserver.in_thread(log.open, self._homeserver.now_ms(), cursors, signed)
             except Behind:
                 if not await self.upkeep.reopen(log):
                     raise
+        await self._memory.note(self._logs.values())
         self.upkeep.opened(self._logs)
 
     async def _take_outbox(self, *, taking: bool = True) -> None:
@@ -195,29 +205,26 @@ class Recorder:
         log = self._logs[LogName.events]
         now_ms = self._homeserver.now_ms()
         look = now_ms >= self._look_ms
-        ends = await self._database.run("groupreg_recorder", _ends, log.head.cursors, now_ms if look else None)
+        names = generations.current(log.head.cursors)
+        at = generations.positions(log.head.cursors)
+        ends = await self._database.run("groupreg_recorder", _ends, at, now_ms if look else None)
         if look:
             self._look_ms = now_ms + LEFT_OVER_EVERY_MS
-        self._compare(ends, log.head.cursors)
         for source, (first, end) in sorted(ends.items()):
-            await self._take_source(log, source, first, end)
+            await self._take_source(log, source, names.get(source, generations.named(source)), (first, end))
 
-    def _compare(self, ends: Mapping[str, tuple[int, int]], cursors: Mapping[str, int]) -> None:
-        """A database that was put back from a backup gives positions again that were recorded before."""
-        back = [
-            f"{source} until {cursors[source]}" for source, (_, end) in ends.items() if end < cursors.get(source, 0)
-        ]
-        text = f"Synapse's database is older than the records of it; not recorded are new events of {', '.join(back)}"
-        self.upkeep.alarm("synapse-restored", text if back else None)
-
-    async def _take_source(self, log: Log, source: str, first: int, end: int) -> None:
-        after = log.head.cursors.get(source, first)
+    async def _take_source(self, log: Log, source: str, name: str, span: tuple[int, int]) -> None:
+        """Take what is new of a source, under the name that it has in records."""
+        after, end = log.head.cursors.get(name, span[0]), span[1]
         while after < end:
             rows = await self._database.run("groupreg_recorder", events.rows, source, after, end, BATCH)
-            entries = await self._homeserver.in_thread(event_rows.entries, source, rows, content=self._content())
-            after = entries[-1].position if len(entries) >= BATCH else end
-            await self._append(log, entries, {source: after})
-            self._say_progress(source, after, end, full=len(entries) >= BATCH)
+            entries = await self._homeserver.in_thread(event_rows.entries, name, rows, content=self._content())
+            full = len(entries) >= BATCH
+            after = entries[-1].position if full else end
+            await self._append(log, entries, {name: after})
+            if full:
+                await self._tell()  # so that little has to be looked at after a crash: see `restored.py`
+            self._say_progress(source, after, end, full=full)
 
     def _content(self) -> Content:
         """What is kept of contents: in full only as long as the configuration says."""
@@ -242,6 +249,7 @@ class Recorder:
             note = await self._homeserver.in_thread(log.checkpoint)
             if note is not None:
                 await self._anchor(note)
+        await self._memory.note(self._logs.values())
         self._signed_ms, self._sign_now = now_ms, False
 
     def _taken(self) -> int:
@@ -249,7 +257,7 @@ class Recorder:
         return min(log.head.cursors.get(OUTBOX, 0) for log in self._logs.values())
 
     def _done(self) -> dict[str, int]:
-        return {**self._logs[LogName.events].head.cursors, OUTBOX: self._taken()}
+        return {**generations.positions(self._logs[LogName.events].head.cursors), OUTBOX: self._taken()}
 
     async def _stop(self, problem: str, rest_ms: int) -> None:
         """Let go: what was not stored is read again from its source."""
@@ -271,7 +279,7 @@ class Recorder:
 
 
 def _start_positions(txn: Transaction, start: Any) -> dict[str, int]:
-    return events.start_positions(txn, start)
+    return {generations.named(source): at for source, at in events.start_positions(txn, start).items()}
 
 
 def _ends(txn: Transaction, cursors: Mapping[str, int], look_ms: int | None) -> dict[str, tuple[int, int]]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_groupreg.handlers.retention.log import Behind, Log
-from synapse_groupreg.handlers.retention.published import Published
+from synapse_groupreg.handlers.retention.log import Log
+from synapse_groupreg.handlers.retention.published import Behind, Published
 from synapse_groupreg.retention.notes import NoteError
 from synapse_groupreg.storage.store_sqlite import SqliteStore
 from tests.handlers.retention.stage import MONTH_MS, NOVEMBER_MS, SERVER, ThrowAwayKeys

@@ -61,14 +61,17 @@ def test_from_where_to_begin_is_asked_once(db: TestDatabase, recorder: Recorder)
     assert "groupreg_recorder" not in db.runs[:first]
 
 
-def test_positions_that_come_again_are_an_alarm(db: TestDatabase, recorder: Recorder) -> None:
+def test_positions_that_come_again_are_those_of_another_source(db: TestDatabase, recorder: Recorder) -> None:
     happen(db, 2, 3, 4)
     tick(recorder)
     db.do(lambda txn: txn.execute("DELETE FROM events WHERE stream_ordering > 2"))
     db.do(reached, 2)
-    tick(recorder)
-    assert recorder.upkeep.alarms["synapse-restored"].endswith("new events of events/master until 4")
-    db.do(persist, 5, event_id="$later")
-    db.do(reached, 5)
+    assert tick(recorder) == 3
+    db.do(persist, 3, event_id="$later")
+    db.do(reached, 3)
     assert tick(recorder) == 4
-    assert "synapse-restored" not in recorder.upkeep.alarms
+    cursors = recorder.logs[LogName.events].head.cursors
+    assert (cursors["events/master"], cursors["events/master@2"]) == (4, 3)
+    db.runs.clear()
+    tick(recorder)
+    assert db.runs.count("groupreg_restored") == 1

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from synapse_groupreg.errors import CannotStart
-from synapse_groupreg.handlers.retention.log import Behind, Log
-from synapse_groupreg.handlers.retention.published import Published
+from synapse_groupreg.handlers.retention.log import Log
+from synapse_groupreg.handlers.retention.published import Behind, Published
 from synapse_groupreg.retention import ed25519, notes, tree
 from synapse_groupreg.retention.records import KIND_NUMBERS, Kind
 from synapse_groupreg.retention.sealing import SealError

@@ -60,10 +60,16 @@ def subject_of(txn: Transaction, user_id: str) -> tuple[str, list[str]]:
 def lock(txn: Transaction, dialect: Dialect, subjects: Iterable[str]) -> None:
     """Wait until no other transaction counts places of these subjects, in the order given."""
     for subject in subjects:
-        txn.execute("INSERT INTO groupreg_quotas (subject) VALUES (?) ON CONFLICT (subject) DO NOTHING", (subject,))
-        if dialect == "postgres":  # SQLite has one writer at a time anyway
-            txn.execute("SELECT subject FROM groupreg_quotas WHERE subject = ? FOR UPDATE", (subject,))
-            txn.fetchall()
+        if not _locked(txn, dialect, subject):
+            txn.execute("INSERT INTO groupreg_quotas (subject) VALUES (?) ON CONFLICT (subject) DO NOTHING", (subject,))
+            _locked(txn, dialect, subject)
+
+
+def _locked(txn: Transaction, dialect: Dialect, subject: str) -> bool:
+    """Lock the row of a subject, if it has one; SQLite has one writer at a time anyway."""
+    how = " FOR UPDATE" if dialect == "postgres" else ""
+    txn.execute(f"SELECT subject FROM groupreg_quotas WHERE subject = ?{how}", (subject,))
+    return txn.fetchone() is not None
 
 
 def limit(txn: Transaction, subject: str, quota: str, default: int) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import attrs
 import click
 
+from synapse_groupreg.cli.changes import words
 from synapse_groupreg.cli.failures import BadInput, Failure
 from synapse_groupreg.cli.options import Cli, json_option, pass_cli
 from synapse_groupreg.cli.output import plural
@@ -71,10 +72,10 @@ def verify(
     report = run(cli.out, bundle, trust_in(vkey, server_keys), signature_check(openssl=openssl), identity)
     if cli.as_json:
         cli.out.data(as_json(report))
-    else:
+    elif report.readable:
         show(cli.out, bundle, report)
     if not report.readable:
-        raise BadInput(f"{bundle.name} is no bundle.")
+        raise BadInput(f"{bundle.name} is no bundle: {report.findings[0].text}.")
     if not report.ok:
         raise Failure(f"{bundle.name} does not verify.")
 
@@ -129,13 +130,12 @@ def signature_check(*, openssl: bool) -> Verify:
 
 def run(out: Output, bundle: Path, trust: Trust, check: Verify, identity: Path | None) -> Report:
     """Verify the file, with a bar on a terminal. Raises BadInput where it can't be read."""
-    from synapse_groupreg.cli.processes import processes_for, spread_over  # noqa: PLC0415 - as above
+    from synapse_groupreg.retention.lines import lines_of  # noqa: PLC0415 - as above
     from synapse_groupreg.retention.verifier import verify_bundle  # noqa: PLC0415 - as above
 
     try:
-        size = bundle.stat().st_size
-        with opened(bundle, identity) as lines, out.progress("Verifying", size) as move:
-            return verify_bundle(lines, check, trust, move, spread_over(processes_for(size)))
+        with opened(bundle, identity) as lines, out.progress("Verifying", bundle.stat().st_size) as move:
+            return verify_bundle(lines_of(lines), check, trust, move)
     except OSError as error:
         raise BadInput(f"Can't read {bundle}: {error.strerror or error}.") from None
 
@@ -171,7 +171,10 @@ def show(out: Output, bundle: Path, report: Report) -> None:
         out.say("Nothing in the file may be relied on.")
         return
     said = report.manifest
-    out.say(f"VERIFIED  {bundle.name}", style="bold green")
+    if report.endorsement_checked or report.key == "given":
+        out.say(f"VERIFIED  {bundle.name}", style="bold green")
+    else:
+        out.say(f"VERIFIED, but nobody vouched for the key  {bundle.name}", style="bold yellow")
     out.facts("What it is", {
         "log": said["origin"],
         "about": about(said),
@@ -203,8 +206,15 @@ def about(said: dict[str, Any]) -> str:
         return f"all records from {first:,} to {end - 1:,}" if end > first else "no records"
     if said["mode"] == "subject":
         return f"{said['subject']['kind']} {said['subject']['name']}"
-    conditions = ", ".join(f"{key} {value}" for key, value in said["filter"].items())
+    conditions = ", ".join(f"{words(key)} {condition(key, value)}" for key, value in said["filter"].items())
     return f"records with {conditions}" if conditions else "some records"
+
+
+def condition(name: str, value: object) -> str:
+    """A condition of a selection, in words."""
+    if isinstance(value, list):
+        return " or ".join(map(str, value))
+    return f"{utc(value)} UTC" if name.endswith("_ms") and isinstance(value, int) else str(value)
 
 
 def meaning(report: Report) -> list[str]:

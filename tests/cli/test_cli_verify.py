@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -13,9 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typing_extensions import override
 
 from synapse_groupreg.cli import verify_bundle as standalone
+from synapse_groupreg.cli.verify import about
 from synapse_groupreg.retention.bundle import Anchor
+from synapse_groupreg.retention.findings import Broken, NoBundle
+from synapse_groupreg.retention.lines import LONGEST, lines_of
 from tests.retention.sample_log import SampleLog, sample
 
 if TYPE_CHECKING:
@@ -40,7 +45,7 @@ def test_a_right_bundle_verifies_and_one_page_says_what_that_means(logged_out: A
     result = logged_out("verify", file)
     assert result.exit_code == 0
     for text in (
-        "VERIFIED  bundle.jsonl",
+        "VERIFIED, but nobody vouched for the key  bundle.jsonl",
         "room !r0:example.org",
         "2026-17",
         "article 13.1",
@@ -111,7 +116,58 @@ def test_json_has_everything(logged_out: Any, bundle: Any) -> None:
 def test_a_file_that_is_no_bundle_is_bad_input(logged_out: Any, bundle: Any, content: bytes) -> None:
     result = logged_out("verify", bundle([content]))
     assert result.exit_code == 2
-    assert "bundle.jsonl is no bundle." in result.stderr
+    assert "bundle.jsonl is no bundle: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is no bundle: the file is empty."),
+        (b'{"bundle":1}\r\n', "is no bundle: lines end in CR LF: the file was changed on the way"),
+        (b" " * (1 << 24), "is no bundle: a line is longer than 16,777,216 bytes"),
+    ],
+)
+def test_what_is_wrong_with_a_file_that_is_no_bundle_is_said(
+    logged_out: Any, bundle: Any, content: bytes, said: str
+) -> None:
+    result = logged_out("verify", bundle([content]))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
+class Endless(io.RawIOBase):
+    """A line that never ends, as a hostile file may have; it counts what is taken of it."""
+
+    taken = 0
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Any) -> int:
+        buffer[:] = b"x" * len(buffer)
+        self.taken += len(buffer)
+        return len(buffer)
+
+
+def test_no_line_takes_more_memory_than_the_file_before_it_warrants() -> None:
+    file = Endless()
+    with pytest.raises(NoBundle, match="longer than"):
+        list(lines_of(io.BufferedReader(file)))
+    assert file.taken < 2 * LONGEST
+    before = b"y" * 99 + b"\n"
+    monstrous = io.BytesIO(before * 3 + b"x" * LONGEST)
+    lines = lines_of(monstrous)
+    assert [next(lines) for _ in range(3)] == [before] * 3
+    with pytest.raises(Broken, match="longer than"):
+        next(lines)
+
+
+def test_a_selection_is_told_in_words() -> None:
+    conditions = {"account": "@a:b", "kinds": ["login", "logout"], "from_ms": 1_793_800_000_000}
+    told = about({"mode": "filter", "filter": conditions})
+    assert told == "records with account @a:b, kinds login or logout, from 2026-11-04 13:46 UTC"
 
 
 @pytest.mark.parametrize(
@@ -173,6 +229,16 @@ def test_the_script_runs_alone(logged_out: Any, bundle: Any, tmp_path: Path, cha
     assert done.returncode == code, done
     assert done.stdout.startswith("VERIFIED" if code == 0 else "FAILED  line ")
     assert done.stderr == ""
+
+
+@needs_openssl
+def test_the_script_reads_no_endless_line_either(bundle: Any) -> None:
+    right = LOG.export_range(0, 5)
+    file = bundle([*right[:-1], b"x" * (1 << 24), b"x" * 9, right[-1]])
+    command = [sys.executable, "-I", standalone.__file__, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "the line is too long" in done.stdout
 
 
 @needs_openssl

@@ -199,11 +199,12 @@ def erasures(cli: Cli, limit: int) -> None:
             utc(one["asked_ms"]),
             one["records"],
             "done" if one["done_ms"] else utc(one["next_ms"]) or "soon",
+            ", ".join(one.get("missing") or []) or None,
             one["reason"],
         ]
         for one in answer["erasures"]
     ]
-    columns = ("id", "account", "asked (UTC)", "records erased", "the rest (UTC)", "reason")
+    columns = ("id", "account", "asked (UTC)", "records erased", "the rest (UTC)", "waits for", "reason")
     cli.out.table("Erasures", columns, rows, empty="None.")
     say_rest(cli.out, answer, "erasures")
 

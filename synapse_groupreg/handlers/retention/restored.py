@@ -136,7 +136,8 @@ class Restored:
         """Say so, and set the cursors. The first is done once, whatever crashes: the generation says whether it was."""
         log = logs[LogName.events]
         before = log.head.cursors
-        generation = 1 + generations.of(before)
+        # After a crash in between it was told already; in a store that began anew there may have been many.
+        generation = max(1 + generations.of(before), stand.generation)
         begun = {source: one for source, one in turns.items() if one.other or one.gone}
         recorded = Recorded()
         if stand.numbered < taken:

@@ -205,7 +205,7 @@ def test_whatever_crashes_meanwhile_it_is_said_once_and_nothing_is_lost_or_doubl
     put.happen("a", 4, 5)
     put.keeper.login()
     put.keeper.tick()
-    for times, step in enumerate(range(6, 46, 2), start=1):
+    for times, step in enumerate((8, 20, 22, 24, 26, 28, 36), start=1):
         put.put_back(copy)
         put.happen(f"s{step}-", 4)
         put.keeper.login(ip="192.0.2.9")

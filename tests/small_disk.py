@@ -33,7 +33,7 @@ class SmallDisk:
 
     def fill(self) -> None:
         """Take all the space that is left."""
-        with self._ballast.open("ab", buffering=0) as file, pytest.raises(OSError, match=_FULL):
+        with self._ballast.open("ab", buffering=0) as file, pytest.raises(OSError, match=_FULL):  # noqa: PT012 - a loop
             while True:
                 file.write(bytes(_PIECE))
 

@@ -18,19 +18,23 @@ from synapse_groupreg.errors import BadConfig, CannotStart
 from synapse_groupreg.handlers import metrics, start, upkeep
 from synapse_groupreg.handlers.actions import Actions
 from synapse_groupreg.handlers.change import Setting
+from synapse_groupreg.handlers.commands import Commands
 from synapse_groupreg.handlers.draining import Draining
 from synapse_groupreg.handlers.exports import Store
 from synapse_groupreg.handlers.following import Following
 from synapse_groupreg.handlers.gate import Gate
+from synapse_groupreg.handlers.group_pages import GroupPages, Links
 from synapse_groupreg.handlers.journal import RefusalJournal
 from synapse_groupreg.handlers.logins import Logins
 from synapse_groupreg.handlers.notices import Notices
+from synapse_groupreg.handlers.numbering import Founders, Numbering
 from synapse_groupreg.handlers.people import People
 from synapse_groupreg.handlers.retention.recall import Recall
 from synapse_groupreg.handlers.snapshot import Snapshot
 from synapse_groupreg.handlers.wording import Words
 from synapse_groupreg.homeserver import compat, keys, settings
 from synapse_groupreg.homeserver.callbacks import Callbacks
+from synapse_groupreg.homeserver.commands import Ear
 from synapse_groupreg.homeserver.logins import LoginCallbacks
 from synapse_groupreg.homeserver.recording import Recording, left_behind, remembered
 from synapse_groupreg.homeserver.replies import Replies
@@ -138,7 +142,12 @@ class GroupRegModule:
         )
         self._words = words = Words(self._database, homeserver, config.texts.default_language)
         replies = Replies(config, words, homeserver.server_name, lambda: snapshot.mode)
-        Callbacks(self._api, config, gate, replies).register()
+        pages = GroupPages(config, self._database, homeserver, Links(self._key.links, homeserver))
+        # Without an account nobody could answer.
+        commands = Commands(config, self._database, homeserver, words, pages) if self._notice_account else None
+        ear = Ear(self._api, commands, self._notice_account)
+        founders = Founders(self._database, homeserver)
+        Callbacks(self._api, config, gate, replies, founders=founders, ear=ear).register()
         if self._seal is not None:
             self._serve_recorder()
         self._api.register_third_party_rules_callbacks(
@@ -178,6 +187,7 @@ class GroupRegModule:
             seal=self._key.seal,
             open_=self._key.open,
             anchors=self._config.retention.anchors,
+            groups=pages,
         )
 
     def _recall(self) -> Recall | None:
@@ -212,6 +222,9 @@ class GroupRegModule:
     def _send_notices(self) -> None:
         if self._notice_account is None:
             return
+            numbering = Numbering(self._config, self._database, self._homeserver, self._snapshot)
+            every(numbering.every_second, _POLL_MS, desc="groupreg_numbers")
+            every(numbering.every_minute, _UPKEEP_SELDOM_MS, desc="groupreg_numbers_all")
         sender = Notices(
             self._config.notices, self._database, self._homeserver, self._words, account=self._notice_account
         )

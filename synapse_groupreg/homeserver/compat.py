@@ -3,8 +3,8 @@
 """Every place where we touch what Synapse does not promise, checked once at start.
 
 Public is `synapse.module_api` alone. What else we need, and why: the clock and the configuration of the homeserver
-object, transactions at READ COMMITTED, a connection before Synapse listens, the request that a callback serves, and
-one event by its id.
+object, transactions at READ COMMITTED, a connection before Synapse listens, the request that a callback serves,
+aliases, and one event by its id.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from synapse.module_api import ModuleApi, cached
 from synapse.storage.database import LoggingTransaction, make_conn
 from synapse.storage.engines import PostgresEngine
 from synapse.storage.engines._base import IsolationLevel
-from synapse.types import create_requester
+from synapse.types import RoomAlias, create_requester
 from twisted.internet.defer import Deferred
 
 from synapse_groupreg.errors import CannotStart
@@ -95,6 +95,9 @@ def self_test(api: ModuleApi) -> None:
         "events by id": lambda: api._store.get_event,
         "registration of bots": lambda: api._hs.get_registration_handler().register_with_store,
         "unencrypted rooms": lambda: api._hs.get_room_creation_handler().create_room,
+        "aliases": lambda: (api._store.create_room_alias_association, api._store.delete_room_alias),
+        "whose aliases are": lambda: api._hs.get_directory_handler().can_modify_alias,
+        "rules for aliases": lambda: api._hs.config.roomdirectory.is_alias_creation_allowed,
         "the default room version": lambda: api._hs.config.server.default_room_version.msc4289_creator_power_enabled,
         "the server's power levels": lambda: api._hs.config.room.default_power_level_content_override,
         "the account of server notices": lambda: api._hs.config.servernotices.server_notices_mxid,
@@ -219,6 +222,20 @@ async def create_unencrypted_room(api: ModuleApi, user_id: str, body: dict[str, 
         create_requester(user_id), body, ratelimit=False, ignore_forced_encryption=True
     )
     return room_id
+def may_make_alias(api: ModuleApi, user_id: str, alias: str) -> bool:
+    """Whether the operator's rules for aliases let an account make one; of a room that has no id yet."""
+    allowed: bool = api._hs.config.roomdirectory.is_alias_creation_allowed(user_id, "!", alias)
+    return allowed and api._hs.get_directory_handler().can_modify_alias(RoomAlias.from_string(alias), user_id=user_id)
+
+
+async def point_alias(api: ModuleApi, alias: str, room_id: str | None) -> None:
+    """Let an alias of this server lead to a room or to none. Nobody made it, so that nobody is shown as who did."""
+    named = RoomAlias.from_string(alias)
+    await api._store.delete_room_alias(named)
+    if room_id is not None:
+        await api._store.create_room_alias_association(named, room_id, [api.server_name])
+
+
 
 
 def server_notices_account(api: ModuleApi) -> str | None:

@@ -1,14 +1,18 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Shapes the body of a createRoom before Synapse writes anything of the room: a group gets one founder and labels."""
+"""Shapes the body of a createRoom before Synapse writes anything of the room.
+
+A group gets one founder, labels and a number.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.homeserver import compat
-from synapse_groupreg.policy.founding import initial_state, levels_at_founding, one_founder
+from synapse_groupreg.policy.founding import initial_state, levels_at_founding, one_founder, with_number
 from synapse_groupreg.policy.labels import LABELS, Roster, labels
+from synapse_groupreg.policy.numbers import NUMBER, alias, localpart
 from synapse_groupreg.policy.roles import FurtherCreators
 
 if TYPE_CHECKING:
@@ -16,29 +20,53 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers.gate import Gate
+    from synapse_groupreg.handlers.numbering import Founders
     from synapse_groupreg.policy.founding import Making
+
+_MOST_ALIASES = 1_000
 
 
 class Founding:
     """What happens to new groups, and when: a dry run changes none."""
 
-    def __init__(self, api: ModuleApi, config: GroupRegConfig, gate: Gate) -> None:
+    def __init__(self, api: ModuleApi, config: GroupRegConfig, gate: Gate, founders: Founders) -> None:
         self._api = api
         self._config = config
         self._gate = gate
+        self._founders = founders
+        self._aliases: dict[str, str] = {}
+        """Aliases that foundings of this process are about to make, and who founds."""
 
     @property
     def labels(self) -> bool:
         """Whether new groups are labelled, and clients kept from it."""
         return self._config.labels.enabled and self._gate.enforces(LABELS)
 
-    def shape(self, user_id: str, body: dict[str, Any]) -> None:
+    def makes_alias(self, user_id: str, alias: str) -> bool:
+        """Whether this is the alias that the founding of a group gives it, which is asked once."""
+        return self._aliases.get(alias) == user_id and self._aliases.pop(alias) == user_id
+
+    async def shape(self, user_id: str, founding_id: str, body: dict[str, Any]) -> None:
         """Change the body of a group's createRoom, in place: Synapse goes on with the same object."""
         making = compat.making(self._api, user_id, body)
         if self._gate.enforces(FurtherCreators.code):
             body.update(one_founder(body, making))
         if self.labels and isinstance(body.get("initial_state", []), list):
             body["initial_state"] = initial_state(body, making, self._labels(body, making))
+        number = await self._founders.reserve(founding_id, user_id)
+        if number is not None and self._gate.enforces(NUMBER):
+            self._number(user_id, body, making, number)
+
+    def _number(self, user_id: str, body: dict[str, Any], making: Making, number: str) -> None:
+        """Write the number into the room, and let its alias be made with it where the operator's rules allow that."""
+        name = alias(number, self._api.server_name)
+        allowed = self._config.groups.aliases and compat.may_make_alias(self._api, user_id, name)
+        changes = with_number(body, making, number, alias=allowed)
+        body.update(changes)
+        if changes.get("room_alias_name") == localpart(number):
+            if len(self._aliases) >= _MOST_ALIASES:
+                self._aliases.clear()  # of foundings that failed; those under way go on without
+            self._aliases[name] = user_id
 
     def _labels(self, body: dict[str, Any], making: Making) -> dict[str, Any]:
         roster = Roster(

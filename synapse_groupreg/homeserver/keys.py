@@ -21,6 +21,7 @@ _NAME = "identity.key"
 _BYTES = 32
 _SALT_BYTES = 16
 _OUTBOX = b"synapse_groupreg outbox 1"
+_LINKS = b"synapse_groupreg links 1"
 _NONCE = bytes(12)
 
 
@@ -29,7 +30,9 @@ class IdentityKey:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
-        self._outbox = HKDF(algorithm=SHA256(), length=_BYTES, salt=None, info=_OUTBOX).derive(secret)
+        self._outbox = Box(secret, _OUTBOX)
+        self.links = Box(secret, _LINKS)
+        """Encrypts what the links to the pages of groups say."""
 
     @property
     def fingerprint(self) -> str:
@@ -43,17 +46,33 @@ class IdentityKey:
 
     def seal(self, plain: bytes) -> bytes:
         """Encrypt what waits in the outbox."""
-        # A key a message: under a single one, random nonces would be safe for no more than 2**32 messages.
-        salt = secrets.token_bytes(_SALT_BYTES)
-        return salt + self._cipher(salt).encrypt(_NONCE, plain, _OUTBOX)
+        return self._outbox.seal(plain)
 
     def open(self, sealed: bytes) -> bytes:
         """The inverse of `seal`. Raises cryptography's InvalidTag for what this key didn't seal."""
+        return self._outbox.open(sealed)
+
+
+class Box:
+    """Encrypts for one purpose: what was sealed for another can't be opened."""
+
+    def __init__(self, secret: bytes, purpose: bytes) -> None:
+        self._purpose = purpose
+        self._key = HKDF(algorithm=SHA256(), length=_BYTES, salt=None, info=purpose).derive(secret)
+
+    def seal(self, plain: bytes) -> bytes:
+        """Encrypt, so that nobody can change it either."""
+        # A key a message: under a single one, random nonces would be safe for no more than 2**32 messages.
+        salt = secrets.token_bytes(_SALT_BYTES)
+        return salt + self._cipher(salt).encrypt(_NONCE, plain, self._purpose)
+
+    def open(self, sealed: bytes) -> bytes:
+        """The inverse of `seal`. Raises cryptography's InvalidTag for what wasn't sealed here."""
         salt, rest = sealed[:_SALT_BYTES], sealed[_SALT_BYTES:]
-        return self._cipher(salt).decrypt(_NONCE, rest, _OUTBOX)
+        return self._cipher(salt).decrypt(_NONCE, rest, self._purpose)
 
     def _cipher(self, salt: bytes) -> AESGCM:
-        return AESGCM(hmac.digest(self._outbox, salt, "sha256"))
+        return AESGCM(hmac.digest(self._key, salt, "sha256"))
 
 
 def load(folder: str) -> IdentityKey:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The shape of a new group: one founder, and labels from its first moment on (article 8.6).
+"""The shape of a new group: one founder, labels and a number from its first moment on (articles 8.2 and 8.6).
 
 What a client asks for is kept wherever it can be. Synapse writes a room event by event, and one that it must refuse
 leaves half a room behind: nothing here may bring that about, and what would do so is put right.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.policy.labels import LABEL_TYPES
+from synapse_groupreg.policy.numbers import NUMBER, localpart
 from synapse_groupreg.policy.roles import Levels, power, power_of, users_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ TRUSTED = "trusted_private_chat"
 HIGHEST = 100
 """The level of a founder before room version 12, and the highest that can be taken back since."""
 _POWER_LEVELS = "m.room.power_levels"
+_ALIAS = "m.room.canonical_alias"
+_PUBLIC = "public_chat"
 _USER = re.compile(r"@[^:]*:.+")
 
 
@@ -78,10 +81,38 @@ def initial_state(body: Mapping[str, Any], making: Making, labels: Mapping[str, 
     given = body.get("initial_state")
     kept = [one for one in given if not _labels(one)] if isinstance(given, list) else []
     levels = levels_at_founding(body, making)
-    if not making.creators_above and not all(may_write(making.founder, kind, levels) for kind in labels):
+    if not all(_lets_write(making, kind, levels) for kind in labels):
         return kept
     ours = [{"type": kind, "state_key": "", "content": content} for kind, content in labels.items()]
     return [*kept, *ours]
+
+
+def with_number(body: Mapping[str, Any], making: Making, number: str, *, alias: bool) -> Body:
+    """What changes so that a group bears its number in its state from the first moment on, and in an alias.
+
+    Only what its founder's level allows, for the same reason as above, and no alias in place of the founder's own.
+    """
+    levels = levels_at_founding(body, making)
+    changes: Body = {}
+    given = body.get("initial_state", [])
+    if isinstance(given, list) and _lets_write(making, NUMBER, levels):
+        state = {"type": NUMBER, "state_key": "", "content": {"number": number}}
+        changes["initial_state"] = [*(one for one in given if not _is_type(one, NUMBER)), state]
+    if alias and "room_alias_name" not in body and opens(body) and _lets_write(making, _ALIAS, levels):
+        changes["room_alias_name"] = localpart(number)
+    return changes
+
+
+def opens(body: Mapping[str, Any]) -> bool:
+    """Whether anybody will be able to enter or find the room."""
+    given = body.get("initial_state")
+    rules = [one for one in given if _is_type(one, "m.room.join_rules")] if isinstance(given, list) else []
+    by_rule = _mapping(rules[-1].get("content")).get("join_rule") == "public" if rules else _preset(body) == _PUBLIC
+    return by_rule or body.get("visibility") == "public"
+
+
+def _lets_write(making: Making, event_type: str, levels: Mapping[str, Any]) -> bool:
+    return making.creators_above or may_write(making.founder, event_type, levels)
 
 
 def may_write(user_id: str, event_type: str, power_levels: Mapping[str, Any]) -> bool:
@@ -130,7 +161,11 @@ def _with_levels(states: list[Any], levels: Levels) -> list[Any]:
 
 
 def _is_levels(state: object) -> bool:
-    return isinstance(state, dict) and state.get("type") == _POWER_LEVELS and state.get("state_key", "") == ""
+    return _is_type(state, _POWER_LEVELS)
+
+
+def _is_type(state: object, event_type: str) -> bool:
+    return isinstance(state, dict) and state.get("type") == event_type and state.get("state_key", "") == ""
 
 
 def _labels(state: object) -> bool:
@@ -138,7 +173,7 @@ def _labels(state: object) -> bool:
 
 
 def _preset(body: Mapping[str, Any]) -> str:
-    chosen = body.get("preset", "public_chat" if body.get("visibility") == "public" else "private_chat")
+    chosen = body.get("preset", _PUBLIC if body.get("visibility") == "public" else "private_chat")
     return chosen if isinstance(chosen, str) else ""
 
 

@@ -3,56 +3,26 @@
 """The public page of the rules (article 5.5): what holds now, what a refusal means and what helps, how to appeal and
 to complain.
 
-A pure function of the live policy. The page needs no account and no script, and loads nothing from anywhere.
+A pure function of the live policy.
 """
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import jinja2
-from markupsafe import Markup
 
 from synapse_groupreg import texts
 from synapse_groupreg.policy.assurance import Assurance
+from synapse_groupreg.web import pages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.PackageLoader("synapse_groupreg.web"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    keep_trailing_newline=True,
-)
-# The style sheet is ours and holds no "</": it may stand in the page as it is.
-_CSS = resources.files(__package__).joinpath("templates", "rules.css").read_text(encoding="utf-8")
-_CSS_HASH = base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()
-
-HEADERS: dict[str, str] = {
-    # No frame-ancestors and no X-Frame-Options: clients may show the page as a room's widget, and nothing on it acts.
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_CSS_HASH}'; base-uri 'none'; form-action 'none'"
-    ),
-    "Content-Type": "text/html; charset=utf-8",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    # Staff change the rules while the server runs; whoever follows a refusal's link should not see old ones for long.
-    "Cache-Control": "public, max-age=60",
-    "Vary": "Accept-Language",
-}
-"""What goes with the page; the caller adds Content-Language."""
 
 SECTIONS = ("limits", "identity", "verify", "people", "federation", "refusals", "appeal", "records", "complaint")
 """The page's parts, by their anchors."""
 _CODE_LIMITS = {"room-full": "members_per_room", "too-many-founded": "rooms_founded", "too-many-joined": "rooms_joined"}
 _DAY_MS = 86_400_000
-_CONTACT_SCHEMES = ("mailto:", "https://", "http://")
 
 
 @attrs.frozen
@@ -69,13 +39,10 @@ def render_rules(policy: Mapping[str, Any], language: str, server_name: str, *, 
     `contact` is where somebody can appeal who can't log in any more: a mailto: or https: address, shown as a link.
     """
     needs, identity = _needs(policy, language), policy["identity"]
-    page = _ENVIRONMENT.get_template("rules.html.j2").render(
-        t=functools.partial(_text, language),
-        list=functools.partial(_sentences, language),
-        gap=texts.text("format.gap", language),
-        css=Markup(_CSS),  # noqa: S704 - ours, see above
-        language=language,
-        languages=[(tag, texts.text("language.name", tag)) for tag in texts.LANGUAGES],
+    return pages.render(
+        "rules.html.j2",
+        language,
+        contact=contact,
         server=server_name,
         sections=SECTIONS,
         dry=policy["mode"] == "dry",
@@ -91,10 +58,8 @@ def render_rules(policy: Mapping[str, Any], language: str, server_name: str, *, 
         codes=texts.codes(),
         code_limits=_CODE_LIMITS,
         records=_records(policy.get("retention"), language),
-        contact=contact if contact and contact.startswith(_CONTACT_SCHEMES) else None,
         preset=policy.get("preset"),
     )
-    return page.encode()
 
 
 def _records(retention: Mapping[str, Any] | None, language: str) -> list[str]:
@@ -147,11 +112,3 @@ def _assurance(level: Assurance, language: str) -> str:
 
 def _limit(value: int | None, language: str) -> str:
     return texts.text("page.none", language) if value is None else f"{value:,}"
-
-
-def _text(language: str, key: str, /, **facts: object) -> str:
-    return texts.text(key, language, **facts)
-
-
-def _sentences(language: str, key: str, /) -> tuple[str, ...]:
-    return texts.sentences(key, language)

@@ -32,6 +32,7 @@ from tests.storage import seed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from synapse_groupreg.handlers.group_pages import GroupPages
     from synapse_groupreg.web.endpoint import Endpoint
     from tests.handlers.stage import Stage
 
@@ -122,7 +123,7 @@ class Api:
 class Server:
     """The site on a stage."""
 
-    def __init__(self, stage: Stage, **more: Any) -> None:
+    def __init__(self, stage: Stage, *, groups: GroupPages | None = None, **more: Any) -> None:
         """`more`: further services."""
         self.stage = stage
         self.api = Api()
@@ -150,6 +151,7 @@ class Server:
             policy=Reading(self.services).live_policy,
             contact=None,
             version="0",
+            groups=groups,
         )
         self._agent = RequestTraversalAgent(site)
         self._agent._serverFactory.requestFactory = ServedRequest

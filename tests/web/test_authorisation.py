@@ -30,6 +30,7 @@ DELETE accounts/{user_id}/identity  | no    no   no   no   yes  no   yes
 PUT    accounts/{user_id}/quotas    | no    no   yes  no   no   no   yes
 GET    rooms                        | no    no   yes  yes  no   yes  yes
 GET    rooms/{room_id}              | no    no   yes  yes  no   yes  yes
+GET    groups/{number}              | no    no   yes  yes  no   yes  yes
 PUT    rooms/{room_id}/quotas       | no    no   yes  no   no   no   yes
 PUT    rooms/{room_id}/labels       | no    yes  no   no   no   no   no
 GET    blacklist                    | no    no   yes  yes  no   yes  yes
@@ -113,7 +114,14 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
     for who, cell in CELLS[line].items():
         token = {"other": "bob", "own": "alice"}.get(who, who)
         address = path.format(
-            user_id=ALICE, room_id=ROOM, measure_id=1, hold_id=1, import_id="none", proposal_id=1, export_id="none"
+            user_id=ALICE,
+            room_id=ROOM,
+            measure_id=1,
+            hold_id=1,
+            import_id="none",
+            proposal_id=1,
+            export_id="none",
+            number="123456786",
         )
         before = server.stage.contents()
         reply = server.ask(method, f"{address}?dry_run=true&reason=r", BODIES.get(line), token=token)
@@ -129,7 +137,14 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
 def test_nobody_comes_in_without_a_good_token(server: Server, line: tuple[str, str]) -> None:
     method, path = line
     address = path.format(
-        user_id=ALICE, room_id=ROOM, measure_id=1, hold_id=1, import_id="none", proposal_id=1, export_id="none"
+        user_id=ALICE,
+        room_id=ROOM,
+        measure_id=1,
+        hold_id=1,
+        import_id="none",
+        proposal_id=1,
+        export_id="none",
+        number="123456786",
     )
     before = server.stage.contents()
     missing, unknown = server.ask(method, address, token=None), server.ask(method, address, token="stolen")

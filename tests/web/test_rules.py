@@ -15,7 +15,8 @@ import pytest
 from typing_extensions import override
 
 from synapse_groupreg import texts
-from synapse_groupreg.web.rules import HEADERS, SECTIONS, render_rules
+from synapse_groupreg.web.pages import HEADERS
+from synapse_groupreg.web.rules import SECTIONS, render_rules
 
 SERVER = "matrix.example.org"
 VOID = {"meta", "br", "hr", "img", "input", "link"}

@@ -1,0 +1,265 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Answers what people ask in a chat, in their direct room with the server, where nobody else reads it (article 9).
+
+A new command is a line in `policy/commands.py`, a function in `_ANSWERS`, and its texts.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from synapse_groupreg import texts
+from synapse_groupreg.handlers import views
+from synapse_groupreg.handlers.group_pages import LINK_MS
+from synapse_groupreg.handlers.wording import RULES_PATH
+from synapse_groupreg.policy.commands import WORDS, Unknown, parse, write
+from synapse_groupreg.policy.identity import needs
+from synapse_groupreg.policy.numbers import read
+from synapse_groupreg.policy.roles import Role, power_of
+from synapse_groupreg.storage import notices, numbers, rooms, state
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from synapse_groupreg.config import GroupRegConfig
+    from synapse_groupreg.handlers import Homeserver
+    from synapse_groupreg.handlers.group_pages import Group, GroupPages
+    from synapse_groupreg.handlers.wording import Words
+    from synapse_groupreg.storage.database import Database, Transaction
+
+EXAMPLE = "123456786"
+_LISTED = 20
+_MINUTE_MS = 60_000
+_A_MINUTE = 6
+"""How many commands of one account are answered in a minute."""
+_MOST_ACCOUNTS = 10_000
+
+
+@attrs.frozen(kw_only=True)
+class Question:
+    """Who asks, in which language, about which group, if about one."""
+
+    user_id: str
+    language: str
+    group: Group | None
+    word: str
+
+    def say(self, key: str, /, **facts: object) -> str:
+        """A sentence in the language of who asks."""
+        return texts.text(f"command.{key}", self.language, **facts)
+
+    @property
+    def name(self) -> str:
+        """What the group is called."""
+        assert self.group is not None
+        return self.group.name or texts.text("group.unnamed", self.language)
+
+
+class Commands:
+    """Answers commands; the answer waits in the database for the process that writes to direct rooms."""
+
+    def __init__(
+        self, config: GroupRegConfig, database: Database, homeserver: Homeserver, words: Words, pages: GroupPages
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._homeserver = homeserver
+        self._words = words
+        self._pages = pages
+        self._asked: dict[str, deque[int]] = {}
+
+    async def hear(self, user_id: str, room_id: str, body: str) -> None:
+        """Answer a message, if it is a command that its sender may give."""
+        spoken = parse(body)
+        if spoken is None or not self._in_time(user_id):
+            return
+        # Whose message Synapse refuses, because they aren't in the room, gets no answer to it.
+        if await self._database.run("groupreg_command", state.membership, room_id, user_id) != "join":
+            return
+        language = await self._words.language(user_id)
+        if self._too_many(user_id):
+            lines = [texts.text("command.too_many", language)]
+        elif isinstance(spoken, Unknown):
+            lines = [_unknown(spoken, language)]
+        else:
+            lines = await self._answer(spoken.word, spoken.written, user_id, room_id, language)
+        await self._database.run(
+            "groupreg_command", notices.answer, user_id, room_id, "\n".join(lines), self._homeserver.now_ms()
+        )
+
+    async def _answer(self, word: str, written: str, user_id: str, room_id: str, language: str) -> list[str]:
+        group = await self._group(written, user_id, room_id)
+        question = Question(user_id=user_id, language=language, group=group, word=word)
+        if group is None and written and WORDS[word]:
+            return [question.say("no_such_group", number=written)]
+        if group is None and WORDS[word]:
+            return await self._which(question)
+        return await _ANSWERS[word](self, question)
+
+    async def _group(self, written: str, user_id: str, room_id: str) -> Group | None:
+        """The group that is meant, if its number or the room tells, and if this account may ask about it."""
+        number = read(written)
+        if not written:
+            number = await self._database.run("groupreg_command", numbers.of_room, room_id)
+        group = None if number is None else await self._pages.group(number)
+        if group is None or group.public or await self._pages.is_member(group.room_id, user_id):
+            return group
+        return None
+
+    async def _which(self, question: Question) -> list[str]:
+        own = await self._database.run("groupreg_command", _own_groups, question.user_id)
+        if not own:
+            return [question.say("no_groups")]
+        lines = [question.say("which", example=write(question.word, own[0][0])), "", question.say("yours")]
+        unnamed = texts.text("group.unnamed", question.language)
+        lines += [f"{number}  {name or unnamed}" for number, name in own[:_LISTED]]
+        return [*lines, question.say("more", count=len(own) - _LISTED)] if len(own) > _LISTED else lines
+
+    async def info(self, question: Question) -> list[str]:
+        """What the group is, and who answers for it."""
+        assert question.group is not None
+        group = question.group
+        lines = [question.say("info.title", name=question.name, number=group.number), *self._people(question)]
+        lines += [one.text(question.language) for one in group.standing]
+        if group.public or self._config.groups.pages == "everybody":
+            lines.append(question.say("info.page", link=self._pages.links.address(group.number)))
+        return lines
+
+    async def members(self, question: Question) -> list[str]:
+        """How many are in it, and who founded and manages it."""
+        return [f"{question.name}:", *self._people(question)]
+
+    async def limits(self, question: Question) -> list[str]:
+        """How many may be in it, and what it takes to post and to join."""
+        assert question.group is not None
+        group = question.group
+        post, join = needs(self._config, group.members)
+        return [
+            question.say("limits.title", name=question.name),
+            question.say("info.members", used=group.members, cap=group.cap),
+            question.say("limits.post", assurance=texts.text(f"assurance.{post.name}", question.language)),
+            question.say("limits.join", assurance=texts.text(f"assurance.{join.name}", question.language)),
+            question.say("limits.rules", link=self._rules()),
+        ]
+
+    async def me(self, question: Question) -> list[str]:
+        """The asker's own assurance, places, role and measures."""
+        now_ms = self._homeserver.now_ms()
+        found = await self._database.run("groupreg_command", views.account, question.user_id, self._config, now_ms)
+        lines = []
+        if question.group is not None:
+            role = await self._database.run(
+                "groupreg_command", _role_of, question.group.room_id, question.user_id, self._config
+            )
+            if role is not None:
+                lines.append(
+                    question.say("me.role", name=question.name, role=texts.text(f"role.{role}", question.language))
+                )
+        assurance = texts.text(f"assurance.{found['assurance']}", question.language)
+        lines.append(question.say("me.assurance", assurance=assurance))
+        for key, quota in (("founded", "rooms_founded"), ("joined", "rooms_joined")):
+            use = found["quotas"][quota]
+            lines.append(question.say(f"me.{key}", used=use["used"], limit=use["limit"]))
+        lines += [line for one in found["measures"] for line in _measure(one, question)]
+        if found["measures"]:
+            return [*lines, question.say("me.appeal", link=self._rules("appeal"))]
+        return [*lines, question.say("me.no_measures")]
+
+    async def report(self, question: Question) -> list[str]:
+        """How to report something."""
+        lines = [texts.text(f"page.complaint.{key}", question.language) for key in ("report", "write")]
+        if question.group is not None:
+            lines.append(question.say("report.group", name=question.name, number=question.group.number))
+        return lines
+
+    async def link(self, question: Question) -> list[str]:
+        """The address of the page, for a member one that ends."""
+        assert question.group is not None
+        number, links = question.group.number, self._pages.links
+        if question.group.public or self._config.groups.pages == "everybody":
+            return [question.say("link.public", name=question.name, link=links.address(number))]
+        until = texts.moment(self._homeserver.now_ms() + LINK_MS, question.language)
+        link = links.signed(number, question.user_id)
+        return [question.say("link.signed", name=question.name, until=until, link=link)]
+
+    async def help(self, question: Question) -> list[str]:
+        """All commands."""
+        lines = [f"{write(word)}: {question.say(f'help.{word}')}" for word in WORDS]
+        return [question.say("help.title"), "", *lines, "", question.say("help.end", example=write("members", EXAMPLE))]
+
+    def _people(self, question: Question) -> list[str]:
+        assert question.group is not None
+        group = question.group
+        leading = [*group.managers]
+        if group.more_managers:
+            leading.append(texts.text("group.more_managers", question.language, count=group.more_managers))
+        founder = group.founder or texts.text("group.founder_left", question.language)
+        managers = ", ".join(leading) or texts.text("group.no_managers", question.language)
+        return [
+            question.say("info.members", used=group.members, cap=group.cap),
+            question.say("info.founder", names=founder),
+            question.say("info.managers", names=managers),
+        ]
+
+    def _rules(self, anchor: Literal["limits", "appeal"] = "limits") -> str:
+        return f"{self._homeserver.public_baseurl}{RULES_PATH}#{anchor}"
+
+    def _in_time(self, user_id: str) -> bool:
+        """Note a command; False for one more than are answered, and than are told that they are too many."""
+        now_ms = self._homeserver.now_ms()
+        if len(self._asked) >= _MOST_ACCOUNTS:
+            self._asked.clear()
+        asked = self._asked.setdefault(user_id, deque(maxlen=_A_MINUTE + 1))
+        while asked and asked[0] <= now_ms - _MINUTE_MS:
+            asked.popleft()
+        if len(asked) > _A_MINUTE:
+            return False
+        asked.append(now_ms)
+        return True
+
+    def _too_many(self, user_id: str) -> bool:
+        return len(self._asked.get(user_id, ())) > _A_MINUTE
+
+
+_ANSWERS: Mapping[str, Callable[[Commands, Question], Awaitable[list[str]]]] = {
+    "info": Commands.info,
+    "help": Commands.help,
+    "members": Commands.members,
+    "limits": Commands.limits,
+    "me": Commands.me,
+    "report": Commands.report,
+    "link": Commands.link,
+}
+
+
+def _unknown(spoken: Unknown, language: str) -> str:
+    if spoken.nearest is None:
+        return texts.text("command.unknown_at_all", language, word=spoken.word, help=write("help"))
+    return texts.text("command.unknown", language, word=spoken.word, nearest=write(spoken.nearest), help=write("help"))
+
+
+def _measure(one: Mapping[str, Any], question: Question) -> list[str]:
+    lines = [question.say("me.measure", case=one["id"], reason=one["reason"])]
+    if one["until_ms"] is not None:
+        lines.append(question.say("me.until", until=texts.moment(one["until_ms"], question.language)))
+    return lines
+
+
+def _own_groups(txn: Transaction, user_id: str) -> list[tuple[str, str | None]]:
+    """The numbers and names of the groups that an account is in, by number."""
+    numbered = numbers.of_rooms(txn, state.joined_by(txn, [user_id]))
+    return sorted((number, state.name(txn, room_id)) for room_id, number in numbered.items())
+
+
+def _role_of(txn: Transaction, room_id: str, user_id: str, config: GroupRegConfig) -> Role | None:
+    row, made = rooms.get(txn, room_id), state.create(txn, room_id)
+    if row is None or made is None or state.membership(txn, room_id, user_id) != "join":
+        return None
+    if row.founder == user_id:
+        return Role.founder
+    level = power_of(user_id, state.content(txn, room_id, "m.room.power_levels"))
+    return Role.manager if user_id in made.creators or level >= config.roles.manager_power_level else Role.member

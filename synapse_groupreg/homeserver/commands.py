@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Hears commands among the messages that were let through, and has them answered once Synapse is done with them.
+
+For all other messages it looks at a few characters.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from synapse_groupreg.policy.commands import is_command
+
+if TYPE_CHECKING:
+    from synapse.events import EventBase
+    from synapse.module_api import ModuleApi
+
+    from synapse_groupreg.handlers.commands import Commands
+
+logger = logging.getLogger(__name__)
+
+_AFTER_MS = 100
+"""By then Synapse has written the message, or refused it."""
+
+
+class Ear:
+    """Listens in one process; on `commands` being None, to nothing."""
+
+    def __init__(self, api: ModuleApi, commands: Commands | None, own_account: str | None) -> None:
+        self._api = api
+        self._commands = commands
+        self._own_account = own_account
+
+    def listen(self, event: EventBase) -> None:
+        """Look at an event that was let through."""
+        if self._commands is None or event.type != "m.room.message" or event.sender == self._own_account:
+            return
+        body = event.content.get("body")
+        if isinstance(body, str) and is_command(body):
+            self._api.delayed_background_call(
+                _AFTER_MS, self._answer, event.sender, event.room_id, body, desc="groupreg_command"
+            )
+
+    async def _answer(self, user_id: str, room_id: str, body: str) -> None:
+        assert self._commands is not None
+        try:
+            await self._commands.hear(user_id, room_id, body)
+        except Exception:
+            logger.exception("A command was not answered")

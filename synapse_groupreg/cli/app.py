@@ -43,6 +43,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "mode": "mode:mode",
         "account": "account:account",
         "room": "room:room",
+        "group": "group:group",
         "blacklist": "blacklist:blacklist",
         "proposal": "proposal:proposal",
         "staff": "staff:staff",

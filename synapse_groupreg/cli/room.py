@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.cli.client import Answer
     from synapse_groupreg.cli.output import Cell, Output
 
-COLUMNS = ("room", "name", "kind", "members", "cap", "founder")
+COLUMNS = ("number", "room", "name", "kind", "members", "cap", "founder")
 
 
 @click.group()
@@ -30,11 +30,16 @@ def room() -> None:
 
 
 @room.command("list")
-@click.option("--search", metavar="TEXT", help="Only rooms whose name or id holds this.")
+@click.option("--search", metavar="TEXT", help="Only the room of this number, or rooms whose name or id holds this.")
 @limit_option
 @server_command
 def list_(cli: Cli, limit: int, search: str | None) -> None:
     """List the groups."""
+    list_rooms(cli, limit, search)
+
+
+def list_rooms(cli: Cli, limit: int, search: str | None) -> None:
+    """Print a list of groups."""
     answer = cli.client().listing("rooms", "rooms", limit=limit, search=search)
     if cli.as_json:
         cli.out.data(answer)
@@ -102,6 +107,7 @@ def row(room: Mapping[str, Any]) -> list[Cell]:
     """Write one room of a list."""
     members = members_of(room)
     return [
+        room.get("number"),
         room.get("room_id"),
         room.get("name"),
         room.get("kind"),
@@ -125,6 +131,7 @@ def show_room(out: Output, room: Answer) -> None:
     out.facts(
         str(room.get("name") or room.get("room_id")),
         {
+            "number": room.get("number"),
             "room": room.get("room_id"),
             "kind": room.get("kind"),
             "version": str(room.get("room_version") or ""),

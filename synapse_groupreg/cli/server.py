@@ -78,6 +78,7 @@ def show_status(out: Output, answer: Answer) -> None:
     out.facts("Server", {name: value(name, answer.get(name)) for name in names})
     show_snapshot(out, answer.get("snapshot") or {})
     show_retention(out, retention)
+    show_numbers(out, answer.get("numbers") or {})
     show_exempt(out, answer.get("exempt") or {})
     show_federated(out, answer.get("federated_groups") or {})
     show_counters(out, answer.get("counters") or {})
@@ -89,6 +90,22 @@ def show_snapshot(out: Output, snapshot: Mapping[str, Any]) -> None:
         age = snapshot.get("age_ms")
         rest = {name: held for name, held in snapshot.items() if name != "age_ms"}
         out.facts("Snapshot of this process", {**cells(rest), "age": lasting(age) if isinstance(age, int) else None})
+
+
+def show_numbers(out: Output, numbers: Mapping[str, Any]) -> None:
+    """Print how far groups have their numbers."""
+    if numbers:
+        out.facts("Numbers of groups", cells(numbers))
+
+
+UNDER_WAY = {
+    "purge": "months are being removed",
+    "look": "looking for what is due",
+    "rotate": "keys are being renewed",
+    "epoch": "a log begins a new shard",
+    "erase": "records are being erased",
+}
+"""What waits for the recorder, in words."""
 
 
 def retention_warnings(retention: Mapping[str, Any]) -> list[str]:

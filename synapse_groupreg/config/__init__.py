@@ -140,6 +140,15 @@ class LabelsConfig(Section):
     """The languages of the words; none: `default_language` of `texts`."""
 
 
+class GroupsConfig(Section):
+    """What people see of a group: its number and its page (articles 8.2 and 8.3)."""
+
+    aliases: bool = True
+    """Whether a group that anybody may enter or find has the alias `#g<number>`, for as long as that is so."""
+    pages: Literal["members", "everybody"] = "members"
+    """Who sees the page of any other group: members, by a link that they ask for and that ends, or everybody."""
+
+
 class TextsConfig(Section):
     """The language of what people read."""
 
@@ -187,6 +196,8 @@ class GroupRegConfig(Section):
     """Roles in groups."""
     labels: LabelsConfig = LabelsConfig()
     """Words for the roles."""
+    groups: GroupsConfig = GroupsConfig()
+    """Numbers and pages of groups."""
     second_staff: Literal["required", "none"] = "required"
     """Whether an act that bars more than 20 accounts of this server waits for a second member of staff."""
     exempt: tuple[UserGlob, ...] = ()

@@ -58,6 +58,9 @@ class Homeserver(Protocol):
     async def write_state(self, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any]) -> None:
         """Write state that only the module may write, with an empty key. Raises NotPermitted if it is refused."""
 
+    async def point_alias(self, alias: str, room_id: str | None) -> None:
+        """Let an alias of this server lead to a room, or to none, whatever it led to before."""
+
     async def in_thread(self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run what blocks in a thread, and wait for it."""
 

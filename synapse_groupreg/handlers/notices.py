@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Tells people, in a direct room with the server, why something was refused that their client doesn't explain.
+"""Tells people, in a direct room with the server, why something was refused that their client doesn't explain, and
+answers their commands.
 
 Runs on the background process, after the refusal was committed: it can neither delay one nor make one fail.
 """
@@ -122,6 +123,8 @@ class Notices:
         return room_id
 
     async def _text(self, notice: Notice) -> str:
+        if notice.code == notices.ANSWER:
+            return str(notice.facts["text"])
         language = await self._words.language(notice.account)
         room = await self._database.run("groupreg_notices", _name_for, notice.room_id, notice.account)
         why = self._words.word(notice.code, language, attempt=notice.attempt, **notice.facts).error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.blacklist import matches
-from synapse_groupreg.storage import quotas, refusals, statistics
+from synapse_groupreg.storage import numbers, quotas, refusals, statistics
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
@@ -56,6 +56,12 @@ def federated_groups(txn: Transaction) -> Survey:
     """Groups that other servers can join, where caps hold for local joins only."""
     found = [one.room_id for one in statistics.groups(txn) if one.federated]
     return {"count": len(found), "rooms": found[:_SHOWN]}
+
+
+def numbered(txn: Transaction, server_name: str) -> Survey:
+    """How far groups have been given their numbers."""
+    given, waiting = numbers.counts(txn, server_name)
+    return {"given": given, "waiting": waiting}
 
 
 def counters(txn: Transaction) -> Survey:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synapse_groupreg.handlers import labelling, metrics
+from synapse_groupreg.handlers import labelling, metrics, numbering
 from synapse_groupreg.handlers.labelling import Labeller
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.policy.assurance import Assurance
@@ -71,6 +71,7 @@ def close_replaced(txn: Transaction, now_ms: int) -> dict[str, str]:
             continue
         rooms.ensure(txn, new)
         rooms.set_successor(txn, old, new)
+        numbering.carry_over(txn, old, new, now_ms)
         quotas.release(txn, quotas.room_subject(old), quotas.SUCCESSOR, "")
         acts.append(
             txn,

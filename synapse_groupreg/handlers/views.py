@@ -12,9 +12,10 @@ from synapse_groupreg.handlers.act_blacklist import show
 from synapse_groupreg.handlers.act_staff import require_account
 from synapse_groupreg.policy.blacklist import matches, server_matches, server_of
 from synapse_groupreg.policy.measures import SubjectKind, fold
+from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.roles import managers
 from synapse_groupreg.policy.types import RoomKind
-from synapse_groupreg.storage import identity, measures, people, quotas, rooms, staff, state
+from synapse_groupreg.storage import identity, measures, numbers, people, quotas, rooms, staff, state
 from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def room(txn: Transaction, room_id: str, config: GroupRegConfig, now_ms: int) ->
     )
     return {
         "room_id": room_id,
+        "number": numbers.of_room(txn, room_id),
         "name": state.name(txn, room_id),
         "kind": row.kind.value,
         "room_version": made.room_version,
@@ -82,14 +84,29 @@ def room(txn: Transaction, room_id: str, config: GroupRegConfig, now_ms: int) ->
     }
 
 
+def group(txn: Transaction, written: str, config: GroupRegConfig, now_ms: int) -> View:
+    """Everything about the group of a number. Raises NotFound."""
+    number = read(written)
+    room_id = None if number is None else numbers.find(txn, number)
+    if room_id is None:
+        message = (
+            f"No group here has the number {written}."
+            if number is not None
+            else f"{written} is no number of a group: it has nine digits, and the last one checks the others."
+        )
+        raise NotFound(message)
+    return room(txn, room_id, config, now_ms)
+
+
 def room_list(
     txn: Transaction, config: GroupRegConfig, now_ms: int, *, search: str | None, start: int, limit: int
 ) -> tuple[list[View], int]:
-    """Groups with their caps, by id, and how many there are; `search` is a part of the name or the id."""
+    """Groups with their caps, by id, and how many there are; `search` is a part of name or id, or the number."""
     for room_id in rooms.unseen(txn, "", limit):
         rooms.ensure(txn, room_id)
     found, total = rooms.page(txn, search, start, limit)
-    return [_listed(txn, row, config, now_ms) for row in found], total
+    numbered = numbers.of_rooms(txn, [row.room_id for row in found])
+    return [{"number": numbered.get(row.room_id), **_listed(txn, row, config, now_ms)} for row in found], total
 
 
 def _listed(txn: Transaction, row: rooms.RoomRow, config: GroupRegConfig, now_ms: int) -> View:

@@ -17,6 +17,7 @@ from synapse.spam_checker_api import RegistrationBehaviour
 from synapse_groupreg.handlers.gate import GO_ON
 from synapse_groupreg.homeserver import compat, guard, pen
 from synapse_groupreg.homeserver.founding import Founding
+from synapse_groupreg.policy import numbers
 from synapse_groupreg.policy.federation import FederationClosed
 from synapse_groupreg.policy.groups import FOUNDING, kind_at_founding
 from synapse_groupreg.policy.labels import CINNY_TAGS, LABELS
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers.gate import Answer, Gate
+    from synapse_groupreg.handlers.numbering import Founders
+    from synapse_groupreg.homeserver.commands import Ear
     from synapse_groupreg.homeserver.replies import Replies, Verdict
 
 OURS = "org.groupreg."
@@ -42,13 +45,16 @@ _AUTHORISER = "join_authorised_via_users_server"
 class Callbacks:
     """The callbacks of one process."""
 
-    def __init__(self, api: ModuleApi, config: GroupRegConfig, gate: Gate, replies: Replies) -> None:
+    def __init__(
+        self, api: ModuleApi, config: GroupRegConfig, gate: Gate, replies: Replies, *, founders: Founders, ear: Ear
+    ) -> None:
         self._own_account = api.get_qualified_user_id(config.notices.account) if config.notices.enabled else None
         self._api = api
         self._config = config
         self._gate = gate
         self._replies = replies
-        self._founding = Founding(api, config, gate)
+        self._founding = Founding(api, config, gate, founders)
+        self._ear = ear
 
     def register(self) -> None:
         """Hand the callbacks to Synapse."""
@@ -92,6 +98,8 @@ class Callbacks:
         verdict = await self._replies.give("send", event.sender, judged)
         if verdict == NOT_SPAM and event.type == "m.room.tombstone" and event.is_state():
             return await self._replies.give(
+        if verdict == NOT_SPAM:
+            self._ear.listen(event)
                 "manage", event.sender, lambda: self._gate.entomb(event.sender, event.room_id)
             )
         if verdict == NOT_SPAM and _opens_room(event.type, event.content):
@@ -175,12 +183,13 @@ class Callbacks:
             await self._refuse_reserved(user_id, min(reserved))
         if not isinstance(content, dict):
             raise SynapseError(400, "creation_content must be an object", "M_BAD_JSON")
-        shaped = {**content, FOUNDING: {"id": secrets.token_hex(16), "kind": kind.value}}
+        founding_id = secrets.token_hex(16)
+        shaped = {**content, FOUNDING: {"id": founding_id, "kind": kind.value}}
         if self._closes(kind, body):
             shaped["m.federate"] = False
         body["creation_content"] = shaped
         if kind is RoomKind.group:
-            self._founding.shape(user_id, body)
+            await self._founding.shape(user_id, founding_id, body)
 
     async def user_may_create_room(self, user_id: str, body: dict[str, Any]) -> Verdict:
         """Judge the founding or the upgrade of a room; the last gate before anything of it is written."""
@@ -209,8 +218,13 @@ class Callbacks:
         others = set(named) - {user_id} if isinstance(named, list | tuple) else set()
         return await self._gate.upgrade(user_id, old_room, further_creators=bool(others))
 
-    async def user_may_create_room_alias(self, user_id: str, _alias: RoomAlias) -> Verdict:
-        """Judge a new alias; of which room, Synapse doesn't say."""
+    async def user_may_create_room_alias(self, user_id: str, alias: RoomAlias) -> Verdict:
+        """Judge a new alias; of which room, Synapse doesn't say. Those of numbers only the module makes."""
+        name = alias.to_string()
+        if numbers.reserved(name) is not None:
+            if self._founding.makes_alias(user_id, name):
+                return NOT_SPAM  # judged with the founding, which can't be taken back half-way
+            await self._refuse_reserved(user_id, name)
         return await self._replies.give("manage", user_id, lambda: self._gate.manage(user_id, guard.SOME_GROUP))
 
     async def user_may_publish_room(self, user_id: str, room_id: str) -> Verdict:

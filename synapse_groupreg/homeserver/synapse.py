@@ -88,6 +88,10 @@ class SynapseHomeserver:
         """See `handlers.Homeserver`."""
         await pen.write_state(self._api, room_id, sender=sender, event_type=event_type, content=content)
 
+    async def point_alias(self, alias: str, room_id: str | None) -> None:
+        """See `handlers.Homeserver`."""
+        await compat.point_alias(self._api, alias, room_id)
+
     async def in_thread(self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """See `handlers.Homeserver`."""
         return await self._api.defer_to_thread(work, *args, **kwargs)

@@ -58,6 +58,12 @@ def to_found(attempt: Found, config: GroupRegConfig) -> Violation | None:
     return None if attempt.with_staff else _below(attempt.actor, needed)
 
 
+def needs(config: GroupRegConfig, members: int) -> tuple[Assurance, Assurance]:
+    """What it takes to post in a group of so many members, and to join it."""
+    required, size = config.identity.required, _for_members(members, config)
+    return max(Assurance[required.post], size), max(Assurance[required.join], size)
+
+
 def smallest_tier(config: GroupRegConfig) -> int | None:
     """The smallest number of members above which more is asked; None where size doesn't matter."""
     return min(config.identity.required.members_over, default=None)
@@ -71,8 +77,12 @@ def tier(config: GroupRegConfig, members: int) -> int:
 def _for_size(room: Room | None, config: GroupRegConfig) -> Assurance:
     if room is None or room.kind is not RoomKind.group:
         return Assurance.none
+    return _for_members(room.members, config)
+
+
+def _for_members(members: int, config: GroupRegConfig) -> Assurance:
     tiers = config.identity.required.members_over.items()
-    return max((Assurance[name] for over, name in tiers if room.members > over), default=Assurance.none)
+    return max((Assurance[name] for over, name in tiers if members > over), default=Assurance.none)
 
 
 def _below(actor: Account, needed: Assurance) -> Violation | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 KEY = "org.groupreg.notice"
 """Key in the content of our messages: the number of the notice, by which a restart knows that it was said."""
+ANSWER = "answer"
+"""The code of a notice that answers a command: it is asked for, so the budget for others doesn't count it."""
 _STUCK_MS = 60_000
 _KEEP_MS = 7 * 86_400_000
 _MINUTE_MS = 60_000
@@ -60,29 +62,48 @@ def queue(txn: Transaction, refusals: Iterable[Refusal], every_ms: int) -> None:
             )
 
 
+def answer(txn: Transaction, account: str, room_id: str, text: str, now_ms: int) -> None:
+    """Queue the answer to a command that somebody gave in a room."""
+    txn.execute(
+        "INSERT INTO groupreg_notices"
+        " (account, code, attempt, room_id, facts, state, created_ms, next_ms, tries)"
+        " VALUES (?, ?, ?, ?, ?, 'waiting', ?, ?, 0)",
+        (account, ANSWER, ANSWER, room_id, json.dumps({"text": text}), now_ms, now_ms),
+    )
+
+
 def claim(txn: Transaction, now_ms: int, budget: int) -> Notice | None:
     """Take the next notice that is due, if the server's budget for this minute is not used up.
 
     One that was taken a minute ago and never finished is taken again: its process died.
     """
-    txn.execute(
-        f"SELECT {_COLUMNS} FROM groupreg_notices WHERE state IN ('waiting', 'sending') AND next_ms <= ?"
-        " ORDER BY next_ms, id LIMIT 1",
-        (now_ms,),
-    )
-    row = txn.fetchone()
-    if row is None:
+    notice = _next_due(txn, now_ms)
+    if notice is not None and notice.code != ANSWER and _sent_lately(txn, now_ms) >= budget:
+        notice = _next_due(txn, now_ms, only=ANSWER)
+    if notice is None:
         return None
-    txn.execute("SELECT count(*) FROM groupreg_notices WHERE sent_ms > ?", (now_ms - _MINUTE_MS,))
-    if int(txn.fetchone()[0]) >= budget:
-        return None
-    notice = _notice(row)
     # Compare and set: of two processes that read the same row one finds it changed, and takes nothing this time.
     txn.execute(
         "UPDATE groupreg_notices SET state = 'sending', next_ms = ? WHERE id = ? AND next_ms = ? AND state = ?",
         (now_ms + _STUCK_MS, notice.id, notice.next_ms, notice.state),
     )
     return notice if txn.rowcount == 1 else None
+
+
+def _next_due(txn: Transaction, now_ms: int, *, only: str | None = None) -> Notice | None:
+    where, values = (" AND code = ?", (only,)) if only else ("", ())
+    txn.execute(
+        f"SELECT {_COLUMNS} FROM groupreg_notices WHERE state IN ('waiting', 'sending') AND next_ms <= ?{where}"
+        " ORDER BY next_ms, id LIMIT 1",
+        (now_ms, *values),
+    )
+    row = txn.fetchone()
+    return None if row is None else _notice(row)
+
+
+def _sent_lately(txn: Transaction, now_ms: int) -> int:
+    txn.execute("SELECT count(*) FROM groupreg_notices WHERE sent_ms > ? AND code <> ?", (now_ms - _MINUTE_MS, ANSWER))
+    return int(txn.fetchone()[0])
 
 
 def finish(txn: Transaction, notice_id: int, now_ms: int) -> None:

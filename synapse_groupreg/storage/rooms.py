@@ -10,8 +10,9 @@ import attrs
 
 from synapse_groupreg.policy.blacklist import server_of
 from synapse_groupreg.policy.groups import kind_of
+from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.types import RoomKind
-from synapse_groupreg.storage import identity, state
+from synapse_groupreg.storage import identity, numbers, state
 from synapse_groupreg.storage.database import select_in
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def ensure(txn: Transaction, room_id: str) -> RoomRow | None:
             "INSERT INTO groupreg_rooms (room_id, kind, founder) VALUES (?, ?, ?) ON CONFLICT (room_id) DO NOTHING",
             (room_id, kind.value, made.creator),
         )
+        if kind is RoomKind.group and made.founding_id is not None:
+            numbers.bind(txn, made.founding_id, room_id)
         if made.founded_as is None and made.predecessor is not None:
             _inherit_cap(txn, made.predecessor, room_id, made.creator)
     elif kind is not row.kind:
@@ -120,15 +123,16 @@ def unseen(txn: Transaction, after: str, limit: int) -> list[str]:
 
 
 def page(txn: Transaction, search: str | None, start: int, limit: int) -> tuple[list[RoomRow], int]:
-    """Groups, by id, and how many there are; `search` is a part of the name or the id."""
+    """Groups, by id, and how many there are; `search` is a part of the name or the id, or the number."""
     where, values = "kind = 'group'", []
     if search:
         where += (
             " AND (room_id LIKE ? ESCAPE '!' OR room_id IN"
-            " (SELECT room_id FROM room_stats_state WHERE lower(name) LIKE ? ESCAPE '!'))"
+            " (SELECT room_id FROM room_stats_state WHERE lower(name) LIKE ? ESCAPE '!')"
+            " OR room_id IN (SELECT room_id FROM groupreg_numbers WHERE number = ?))"
         )
         escaped = search.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        values = [f"%{escaped}%", f"%{escaped.lower()}%"]
+        values = [f"%{escaped}%", f"%{escaped.lower()}%", read(search) or ""]
     txn.execute(f"SELECT count(*) FROM groupreg_rooms WHERE {where}", values)
     total = int(txn.fetchone()[0])
     txn.execute(

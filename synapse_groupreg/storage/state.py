@@ -135,6 +135,45 @@ def join_rule(txn: Transaction, room_id: str) -> str:
     return rule if isinstance(rule, str) else "invite"
 
 
+def access(txn: Transaction, room_ids: Iterable[str]) -> dict[str, bool]:
+    """Of the rooms that this server is in and that are whole: whether anybody may enter, or find them in the directory.
+
+    One that is being made is not whole yet: who may join is written last.
+    """
+    wanted = list(room_ids)
+    sql = (
+        "SELECT c.room_id, j.json FROM current_state_events c JOIN event_json j ON j.event_id = c.event_id"
+        " WHERE c.room_id IN ({}) AND c.type = 'm.room.join_rules' AND c.state_key = ''"
+    )
+    rules = {str(row[0]): json.loads(row[1])["content"].get("join_rule") for row in select_in(txn, sql, wanted)}
+    sql = "SELECT room_id FROM rooms WHERE room_id IN ({}) AND is_public"
+    listed = {str(row[0]) for row in select_in(txn, sql, wanted)}
+    return {room_id: rule == "public" or room_id in listed for room_id, rule in rules.items()}
+
+
+def join_rule_changes(txn: Transaction, after: int | None) -> tuple[int, set[str]]:
+    """Where Synapse's stream of state changes is, and the rooms whose join rule changed since `after`.
+
+    Several writers fill it, so one of them may put something before `after` later on.
+    """
+    txn.execute("SELECT max(stream_id) FROM current_state_delta_stream")
+    last = int(txn.fetchone()[0] or 0)
+    if after is None or after >= last:
+        return last, set()
+    txn.execute(
+        "SELECT DISTINCT room_id FROM current_state_delta_stream"
+        " WHERE stream_id > ? AND stream_id <= ? AND type = 'm.room.join_rules'",
+        (after, last),
+    )
+    return last, {str(row[0]) for row in txn.fetchall()}
+
+
+def aliases(txn: Transaction, names: Iterable[str]) -> dict[str, str]:
+    """The rooms that aliases of this server lead to, for those that exist."""
+    sql = "SELECT room_alias, room_id FROM room_aliases WHERE room_alias IN ({})"
+    return {str(row[0]): str(row[1]) for row in select_in(txn, sql, names)}
+
+
 def entry(txn: Transaction, room_id: str, user_id: str, *, invited: bool) -> Entry:
     """What decides whether an account may enter a room that this server is in."""
     rules = content(txn, room_id, "m.room.join_rules") or {}

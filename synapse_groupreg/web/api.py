@@ -103,6 +103,13 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
             summary="A room: founder, managers, members, measures",
         ),
         Endpoint(
+            method="GET",
+            path="groups/{number}",
+            right=Right.read_rooms,
+            handle=read.group,
+            summary="The group of a number, as above",
+        ),
+        Endpoint(
             method="PUT",
             path="rooms/{room_id}/quotas",
             right=Right.cap_room,

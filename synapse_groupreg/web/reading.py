@@ -74,6 +74,7 @@ class Reading:
             "configured_mode": services.config.mode,
             "exempt": await self._run("groupreg_status", survey.exempt, services.config, server_name),
             "federated_groups": await self._run("groupreg_status", survey.federated_groups),
+            "numbers": await self._run("groupreg_status", survey.numbered, server_name),
             "snapshot": {
                 "version": snapshot.version,
                 "accounts": len(snapshot.assurance),
@@ -129,6 +130,11 @@ class Reading:
         """GET rooms/{room_id}."""
         now_ms = self._services.homeserver.now_ms()
         return await self._run("groupreg_room", views.room, call.path["room_id"], self._services.config, now_ms)
+
+    async def group(self, call: Call) -> Answer:
+        """GET groups/{number}."""
+        now_ms = self._services.homeserver.now_ms()
+        return await self._run("groupreg_room", views.group, call.path["number"], self._services.config, now_ms)
 
     async def blacklist(self, call: Call) -> Answer:
         """GET blacklist."""

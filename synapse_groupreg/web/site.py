@@ -8,6 +8,7 @@ import json
 import logging
 import secrets
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from synapse.http.server import DirectServeJsonResource
 from synapse.module_api.errors import SynapseError
@@ -16,7 +17,7 @@ from typing_extensions import override
 from synapse_groupreg import errors, texts
 from synapse_groupreg.handlers.exports import Download
 from synapse_groupreg.policy.actions import Staff
-from synapse_groupreg.web import openapi, rules, streaming
+from synapse_groupreg.web import group_page, openapi, pages, rules, streaming
 from synapse_groupreg.web.endpoint import Call, find
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from synapse.module_api import ModuleApi
     from synapse.util.clock import Clock
 
+    from synapse_groupreg.handlers.group_pages import GroupPages
     from synapse_groupreg.web.endpoint import Endpoint
     from synapse_groupreg.web.services import Services
 
@@ -59,6 +61,7 @@ class Site(DirectServeJsonResource):
         policy: Callable[[], dict[str, Any]],
         contact: str | None,
         version: str,
+        groups: GroupPages | None = None,
     ) -> None:
         super().__init__(clock=clock)
         self._api = api
@@ -66,6 +69,7 @@ class Site(DirectServeJsonResource):
         self._endpoints = endpoints
         self._policy = policy
         self._contact = contact
+        self._groups = groups
         self._document = openapi.document(endpoints, BASE, version)
 
     @override
@@ -77,6 +81,8 @@ class Site(DirectServeJsonResource):
         if path in ("/rules", "/rules/"):
             self._rules(request)
             return None
+        if path.startswith("/g/"):
+            return await self._guarded(lambda: self._group(request, unquote(path.removeprefix("/g/"))))
         if path == "/v1/openapi.json":
             return 200, self._document
         return await self._guarded(
@@ -134,17 +140,38 @@ class Site(DirectServeJsonResource):
             }
 
     def _rules(self, request: Any) -> None:  # twisted's own methods are untyped
-        chosen = _query(request).get("lang") or request.getHeader("Accept-Language")
-        language = texts.best_language(chosen, self._services.config.texts.default_language)
+        language = self._language(request)
         page = rules.render_rules(
             self._policy(), language, self._services.homeserver.server_name, contact=self._contact
         )
-        request.setResponseCode(200)
-        for name, value in {**rules.HEADERS, "Content-Language": language, "Content-Length": str(len(page))}.items():
-            request.setHeader(name, value)
-        if request.method != b"HEAD":
-            request.write(page)
-        request.finish()
+        _send_page(request, page, language)
+
+    async def _group(self, request: Any, written: str) -> None:
+        """The page of a group. Whoever may not see it is told the same as of one that doesn't exist."""
+        key, language = _query(request).get("key"), self._language(request)
+        request.uri = request.path  # or Synapse's log would have the key
+        found = None if self._groups is None else await self._groups.see(written, key)
+        server_name = self._services.homeserver.server_name
+        if found is None:
+            page = group_page.render_missing(language, server_name, contact=self._contact)
+        else:
+            page = group_page.render_group(found, language, server_name, contact=self._contact, key=key)
+        headers = {"Cache-Control": "private, no-store"} if key else group_page.HEADERS
+        _send_page(request, page, language, status=200 if found else 404, **headers)
+
+    def _language(self, request: Any) -> str:
+        chosen = _query(request).get("lang") or request.getHeader("Accept-Language")
+        return texts.best_language(chosen, self._services.config.texts.default_language)
+
+
+def _send_page(request: Any, page: bytes, language: str, *, status: int = 200, **headers: str) -> None:
+    request.setResponseCode(status)
+    told = {**pages.HEADERS, **headers, "Content-Language": language, "Content-Length": str(len(page))}
+    for name, value in told.items():
+        request.setHeader(name, value)
+    if request.method != b"HEAD":
+        request.write(page)
+    request.finish()
 
 
 def _query(request: SynapseRequest) -> dict[str, str]:

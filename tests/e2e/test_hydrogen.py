@@ -124,3 +124,12 @@ def test_the_founder_can_be_told_from_members(seat: Seat, group: str) -> None:
     tags = seat.person.state(group, "in.cinny.room.power_level_tags").good()
     assert tags["100"]["name"] == "建立者 / Founder"
     assert seat.person.state(group, "org.groupreg.labels").ok
+
+
+def test_a_group_is_joined_by_its_number(seat: Seat, founder: Person) -> None:
+    room = founder.found_group(name="Numbered", room_version=VERSION)
+    number = founder.state(room, "org.groupreg.number").good()["number"]
+    seat.screen.join(f"#g{number}:localhost")
+    seat.screen.wait(".RoomHeader h2", "Numbered")
+    assert room in seat.person.joined_rooms()
+    seat.keep("joined-by-number")

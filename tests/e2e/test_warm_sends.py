@@ -20,6 +20,8 @@ BACKGROUND = {
     "groupreg_keeping",
     "groupreg_lists",
     "groupreg_lists_look",
+    "groupreg_aliases",
+    "groupreg_numbers",
     "groupreg_notices",
     "groupreg_notices_tidy",
     "groupreg_outbox_number",

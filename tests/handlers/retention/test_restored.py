@@ -13,13 +13,17 @@ import pytest
 from synapse_groupreg.retention.records import Kind, LogName
 from synapse_groupreg.storage import outbox, refusals, reported
 from tests.database import open_sqlite
+from tests.handlers.retention.exports import exported
 from tests.handlers.retention.keeper import Keeper, seal
+from tests.handlers.retention.stage import GARDEN
+from tests.handlers.retention.test_checking import look
 from tests.storage.synapse_events import persist, reached
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.handlers.retention.stage import Archive
     from tests.storage.store_places import Place
 
 
@@ -215,3 +219,15 @@ def test_whatever_crashes_meanwhile_it_is_said_once_and_nothing_is_lost_or_doubl
         assert len(put.restorations()) == times
         assert len([one for one in put.keeper.records() if one.kind is Kind.login]) == 1 + times
     put.keeper.check()
+
+
+def test_bundles_and_fsck_know_generations(archive: Archive) -> None:
+    for source, positions in (("events/master", (2, 5)), ("events/master@2", (3, 4)), ("events/master@3", (3,))):
+        for position in positions:
+            archive.put(archive.message(source=source, position=position))
+    assert len(exported(archive).records) == 6
+    assert len(exported(archive, mode="subject", room_id=GARDEN).records) >= 5
+    assert look(archive).faults == ()
+    archive.put(archive.message(source="events/master@2", position=4))
+    [fault] = look(archive).faults
+    assert "of events/master@2, after one at 4: it was taken twice" in fault.text

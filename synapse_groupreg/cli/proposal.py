@@ -68,7 +68,11 @@ def show(cli: Cli, number: int) -> None:
         return
     names = ("state", "action", "subject", "author", "reason", "decided_by")
     times = {"proposed (UTC)": utc(answer["created_ms"]), "expires (UTC)": utc(answer["expires_ms"])}
-    cli.out.facts(f"Proposal {number}", {**{name: answer.get(name) for name in names}, **times})
+    concerns = (answer.get("payload") or {}).get("user_id")
+    whom = {"concerns": str(concerns)} if concerns else {}
+    cli.out.facts(f"Proposal {number}", {**{name: answer.get(name) for name in names}, **whom, **times})
+    if not answer["accounts"]:
+        return
     cli.out.heading(f"It would bar {plural(answer['accounts'], 'account')} of this server")
     for account in answer["sample"]:
         cli.out.say(f"  {account}")

@@ -11,12 +11,22 @@ import click
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.failures import BadInput
 from synapse_groupreg.cli.options import Cli, check_user_id, server_command
-from synapse_groupreg.cli.record_rows import CSV_HEADING, LOOK_COLUMNS, RECORD_COLUMNS, csv_line, look_row, record_row
+from synapse_groupreg.cli.output import plural
+from synapse_groupreg.cli.record_rows import (
+    CHANGED,
+    CSV_HEADING,
+    LOOK_COLUMNS,
+    RECORD_COLUMNS,
+    csv_line,
+    look_row,
+    record_facts,
+    record_row,
+)
 from synapse_groupreg.cli.times import since, until
 from synapse_groupreg.retention.records import Kind, LogName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from synapse_groupreg.cli.client import Answer
 
@@ -34,7 +44,9 @@ def records() -> None:
 
 
 def extent_options(command: F) -> F:
-    """Let a list of records be cut, or asked for in full."""
+    """Let a list of records be cut, or asked for in full, and shown in full."""
+    text = "Show all that is in each record, and not a line of it."
+    command = click.option("--details", is_flag=True, help=text)(command)
     command = click.option("--all", "everything", is_flag=True, help="All records, page by page.")(command)
     limit = click.IntRange(min=1)
     text = "At most this many records."
@@ -51,7 +63,9 @@ def extent_options(command: F) -> F:
 @click.option("--from", "from_ms", callback=since, metavar="TIME", help="Not before, like 7d (ago) or 2026-11-01.")
 @click.option("--to", "to_ms", callback=until, metavar="TIME", help="Not after; a day counts to its end.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; recorded with the search.")
-@click.option("--content", is_flag=True, help="With what events say, where it is kept; shown by --json and --csv.")
+@click.option(
+    "--content", is_flag=True, help="With what events say, where it is kept; shown by --details, --json and --csv."
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table for a spreadsheet.")
 @extent_options
 @server_command
@@ -65,6 +79,7 @@ def search(
     code: Sequence[str],
     content: bool,
     as_csv: bool,
+    details: bool,
     everything: bool,
     limit: int,
     **query: Any,
@@ -104,7 +119,9 @@ def search(
     if cli.as_json:
         cli.out.data(answer)
         return
-    cli.out.table("Records", RECORD_COLUMNS, list(map(record_row, answer["records"])), empty="None that match.")
+    show_records(cli, "Records", answer["records"], empty="None that match.", details=details)
+    if query["content"] and answer["records"] and not any("content" in one for one in answer["records"]):
+        cli.out.say("No content is kept of these records: retention.content was not full when they were made.")
     say_rest(cli, answer)
 
 
@@ -113,7 +130,7 @@ def search(
 @click.option("--reason", required=True, metavar="TEXT", help="Why; recorded, and the account can see that you looked.")
 @extent_options
 @server_command
-def about(cli: Cli, user: str, *, reason: str, everything: bool, limit: int) -> None:
+def about(cli: Cli, user: str, *, reason: str, details: bool, everything: bool, limit: int) -> None:
     """Show what is kept of what an account did, and who looked at data about it, as its owner sees it.
 
     USER is a full Matrix id, like @anna:example.org.
@@ -125,13 +142,14 @@ def about(cli: Cli, user: str, *, reason: str, everything: bool, limit: int) -> 
         user,
         lambda size, token: client.ask("records/about", **said, **{"from": token, "limit": size}),
         None if everything else limit,
+        details=details,
     )
 
 
 @click.command()
 @extent_options
 @server_command
-def my_records(cli: Cli, *, everything: bool, limit: int) -> None:
+def my_records(cli: Cli, *, details: bool, everything: bool, limit: int) -> None:
     """Show what this server keeps of what you did, and who looked at data about you. Looking here is not recorded.
 
     \b
@@ -144,10 +162,25 @@ def my_records(cli: Cli, *, everything: bool, limit: int) -> None:
         user,
         lambda size, token: client.get(path("accounts", user, "records"), **{"from": token, "limit": size}),
         None if everything else limit,
+        details=details,
     )
 
 
-def show_about(cli: Cli, user: str, ask: Callable[[int, str | None], Answer], limit: int | None) -> None:
+def show_records(cli: Cli, title: str, found: Sequence[Mapping[str, Any]], *, empty: str, details: bool) -> None:
+    """Print records: a line each, or all that is in them."""
+    if details and found:
+        for one in found:
+            cli.out.facts(f"{one.get('log')} {one.get('index')}", record_facts(one))
+    else:
+        cli.out.table(title, RECORD_COLUMNS, list(map(record_row, found)), empty=empty)
+    changed = sum(bool(one.get("changed")) for one in found)
+    if changed:
+        cli.out.warn(f"{plural(changed, 'record')} {CHANGED}.")
+
+
+def show_about(
+    cli: Cli, user: str, ask: Callable[[int, str | None], Answer], limit: int | None, *, details: bool
+) -> None:
     """Print what is kept of an account."""
     with cli.out.counting("Records") as count:
         answer = together(paged(ask, limit, count))
@@ -155,7 +188,7 @@ def show_about(cli: Cli, user: str, ask: Callable[[int, str | None], Answer], li
         cli.out.data(answer)
         return
     cli.out.table("Who looked", LOOK_COLUMNS, list(map(look_row, answer["looks"])), empty="Nobody.")
-    cli.out.table(f"What {user} did", RECORD_COLUMNS, list(map(record_row, answer["records"])), empty="Nothing.")
+    show_records(cli, f"What {user} did", answer["records"], empty="Nothing.", details=details)
     say_rest(cli, answer)
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synapse_groupreg.cli.changes import report
+from synapse_groupreg.cli.changes import report, waits
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.journal import say_rest
 from synapse_groupreg.cli.options import Cli, check_user_id, limit_option, server_command
+from synapse_groupreg.cli.output import plural
 from synapse_groupreg.cli.times import EXAMPLES, moment, now_ms, since, until, utc
 
 if TYPE_CHECKING:
@@ -130,11 +131,21 @@ def purge(cli: Cli, *, at_once: bool, dry_run: bool, reason: str | None) -> None
             cli.out.data(answer)
         else:
             show_periods(cli, answer)
+            cli.out.say(nothing_removed(answer))
         return
     if not reason:
-        raise click.UsageError("--now needs --reason: it is recorded why.")
+        raise click.UsageError("Nothing was removed: --now needs --reason, as it is recorded why.")
     answer = client.act("POST", "retention/purge", {"reason": reason})
     report(cli.out, answer, act="remove what is due", done="The recorder removes what is due")
+
+
+def nothing_removed(answer: Answer) -> str:
+    """Say that this was a look only, and what would remove."""
+    due = sum(one["due"] for one in answer["periods"])
+    if not due:
+        return "Nothing was removed: no month is due."
+    month = plural(due, "month is", "months are")
+    return f'Nothing was removed. {month} due; to remove at once: groupreg retention purge --now --reason "…"'
 
 
 def show_periods(cli: Cli, answer: Answer) -> None:
@@ -178,9 +189,38 @@ def erase(cli: Cli, user_id: str, reason: str, duty_ended: str | None, *, dry_ru
     """
     body = {"user_id": check_user_id(user_id), "reason": reason, **({"duty_ended": duty_ended} if duty_ended else {})}
     answer = cli.client().act("POST", "retention/erasures", body, dry_run=dry_run)
+    if dry_run and not cli.as_json:
+        show_outlook(cli, answer)
+        return
     report(
         cli.out, answer, act="erase these records", done="The recorder erases what no duty keeps", said=SAID_OF_ERASURE
     )
+
+
+def show_outlook(cli: Cli, answer: Answer) -> None:
+    """Say what an erasure would take now, and what waits."""
+    months = answer.get("months") or []
+    rows: list[list[Cell]] = [
+        [
+            one["log"],
+            one["month"],
+            one["records"],
+            "at once" if one["until_ms"] is None else f"after {utc(one['until_ms'])} UTC",
+            {None: "", "keep": "the duty to keep runs"}.get(one["kept_by"], one["kept_by"]),
+        ]
+        for one in months
+    ]
+    cli.out.say("Dry run, nothing was changed.")
+    title = f"Months with records of {answer['user_id']}"
+    cli.out.table(title, ("log", "month", "records at least", "would be erased", "kept by"), rows, empty="None.")
+    now = [one for one in months if one["until_ms"] is None]
+    records = plural(sum(one["records"] for one in now), "record")
+    later = plural(len(months) - len(now), "month")
+    cli.out.say(
+        f"At once: {records} of {plural(len(now), 'month')}; later: {later}. Texts that name the account are erased,"
+        " too."
+    )
+    waits(cli.out, answer)
 
 
 @retention.command()

@@ -122,6 +122,7 @@ def show_retention(out: Output, retention: Mapping[str, Any]) -> None:
     names = ("enabled", "store", "lag_ms", "lag_rows", "holds", "next_purge_ms", "anchors")
     shown = {words(name): value(name, retention.get(name)) for name in names}
     shown["lag"] = lasting(retention.get("lag_ms") or 0)
+    shown["under way"] = ", ".join(UNDER_WAY.get(one, one) for one in dict.fromkeys(retention.get("waiting") or []))
     out.facts("Retention store", shown)
     for name, log in (retention.get("logs") or {}).items():
         age = log.get("checkpoint_age_ms")

@@ -54,6 +54,7 @@ class Right(enum.StrEnum):
     read_acts = "read acts"
     read_refusals = "read refusals"
     read_notices = "read notices"
+    read_keeping = "read holds and erasures"
     keep_records = "keep records"
     erase_records = "erase records"
     search_records = "search records"
@@ -87,6 +88,7 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.read_acts: _WATCH,
     Right.read_refusals: _WATCH,
     Right.read_notices: _WATCH,
+    Right.read_keeping: frozenset({StaffRole.operator, StaffRole.inspector}),
     Right.keep_records: _RUN,
     Right.erase_records: _RUN,
     Right.search_records: _INSPECT,  # and everybody their own

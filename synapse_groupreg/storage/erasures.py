@@ -22,22 +22,22 @@ _ERASED = "erased"
 class Erasure:
     """A wish to erase what the retention store says of an account up to `asked_ms`."""
 
-    id: int
+    id: int = 0
     account: str | None
     """None once it is done."""
-    reason: str
-    duty_ended: str | None
+    reason: str = ""
+    duty_ended: str | None = None
     """Why the duty to keep the records is over; None while it runs."""
-    author: str
+    author: str = ""
     asked_ms: int
-    next_ms: int | None
+    next_ms: int | None = None
     """When more of it can be carried out."""
-    names: int
-    records: int
+    names: int = 0
+    records: int = 0
     """How many were erased."""
-    periods: tuple[str, ...]
+    periods: tuple[str, ...] = ()
     """Those that were gone through."""
-    done_ms: int | None
+    done_ms: int | None = None
     missing: tuple[str, ...] = ()
     """Shards with records that may be theirs, like `events/1`, which are not in this store: they have to wait."""
 

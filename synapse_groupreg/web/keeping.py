@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING, Literal
 
 from synapse_groupreg.errors import Conflict, NotFound
 from synapse_groupreg.handlers.act_records import show, show_erasure
+from synapse_groupreg.handlers.retention.outlook import outlook
 from synapse_groupreg.handlers.retention.purging import keeps, removable, standings
 from synapse_groupreg.policy import record_actions
 from synapse_groupreg.policy.actions import Right
+from synapse_groupreg.retention.records import LogName
 from synapse_groupreg.storage import erasures, keeping
+from synapse_groupreg.storage.erasures import Erasure
 from synapse_groupreg.web.acting import DIGITS, answered
 from synapse_groupreg.web.bodies import ActQuery, Body, PageQuery, Text, Time, UserId
 from synapse_groupreg.web.endpoint import Endpoint
 from synapse_groupreg.web.reading import page
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from synapse_groupreg.handlers.retention.purging import Standing
     from synapse_groupreg.handlers.retention.reading import Openers
     from synapse_groupreg.policy.actions import Action
+    from synapse_groupreg.storage.keeping import Hold
     from synapse_groupreg.storage.store import PeriodInfo
     from synapse_groupreg.web.endpoint import Answer, Call
     from synapse_groupreg.web.services import Services
@@ -131,7 +137,24 @@ class Keeping:
 
     async def erase(self, call: Call) -> Answer:
         """POST retention/erasures."""
-        return await self._do(call, record_actions.EraseRecords(**dict(call.body)))
+        answer = await self._do(call, record_actions.EraseRecords(**dict(call.body)))
+        if not call.query.dry_run:
+            return answer
+        body = call.body
+        return {**answer, "user_id": body.user_id, "months": await self._outlook(body.user_id, body.duty_ended)}
+
+    async def _outlook(self, user_id: str, duty_ended: str | None) -> list[Answer]:
+        services, now_ms = self._services, self._services.homeserver.now_ms()
+        if services.store is None:
+            return []
+        wish = Erasure(account=user_id, duty_ended=duty_ended, asked_ms=now_ms)
+        holds = await self._run("groupreg_holds", keeping.holds_in_force, now_ms)
+        found: list[Answer] = []
+        for name in LogName:
+            found += await services.homeserver.in_thread(
+                _months, services.store.openers, name.value, wish, holds, duty_ms=services.config.retention.keep
+            )
+        return found
 
     async def periods(self, _call: Call) -> Answer:
         """GET retention/periods."""
@@ -181,6 +204,11 @@ def _periods(openers: Openers, log: str) -> list[PeriodInfo]:
         return opener.reader.periods()
 
 
+def _months(openers: Openers, log: str, wish: Erasure, holds: Sequence[Hold], *, duty_ms: int) -> list[Answer]:
+    with openers.lend(log) as opener:
+        return outlook(opener, wish, duty_ms=duty_ms, holds=holds)
+
+
 def _number(call: Call, name: str) -> int:
     number = call.path[name]
     if not (number.isascii() and number.isdigit() and len(number) <= DIGITS):
@@ -195,7 +223,7 @@ def keeping_endpoints(services: Services) -> tuple[Endpoint, ...]:
         Endpoint(
             method="GET",
             path="retention/holds",
-            right=Right.keep_records,
+            right=Right.read_keeping,
             handle=keep.holds,
             query=HoldsQuery,
             summary="Legal holds, the newest first",
@@ -230,7 +258,7 @@ def keeping_endpoints(services: Services) -> tuple[Endpoint, ...]:
         Endpoint(
             method="GET",
             path="retention/erasures",
-            right=Right.erase_records,
+            right=Right.read_keeping,
             handle=keep.erasures,
             query=PageQuery,
             summary="Erasures, the newest first, and when more of each is carried out",
@@ -247,7 +275,7 @@ def keeping_endpoints(services: Services) -> tuple[Endpoint, ...]:
         Endpoint(
             method="GET",
             path="retention/periods",
-            right=Right.keep_records,
+            right=Right.read_keeping,
             handle=keep.periods,
             summary="The months that are kept, when each goes, and what keeps it",
         ),

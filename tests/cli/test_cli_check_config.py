@@ -75,17 +75,6 @@ def test_no_preset_makes_the_two_decisions_for_anybody(check: Callable[..., Resu
     assert "federation: is required" in refused.stderr
 
 
-@pytest.mark.parametrize(
-    "delegation",
-    ["matrix_authentication_service: {enabled: true}", "experimental_features: {msc3861: {enabled: true}}"],
-)
-def test_a_file_that_delegates_logins_needs_the_other_guard(check: Callable[..., Result], delegation: str) -> None:
-    refused = check(f"{HOMESERVER}{delegation}\n")
-    assert refused.exit_code == 2
-    assert "modules[1].config.membership_guard: must be event_allowed" in refused.stderr
-    assert check(f"{HOMESERVER}      membership_guard: event_allowed\n{delegation}\n").exit_code == 0
-
-
 def test_all_problems_are_listed_with_their_full_place(check: Callable[..., Result], loaded: list[Any]) -> None:
     result = check(HOMESERVER)
     assert result.exit_code == 2
@@ -186,8 +175,8 @@ def said(result: Result) -> str:
         (
             {"content": "full", "full_content": {"basis": "article 13.1", "until": "2020-01-01"}},
             (
-                "retention.full_content.until: is over since 2020-01-02 00:00 UTC, so only digests of contents are kept:"
-                " name a later day"
+                "retention.full_content.until: is over since 2020-01-02 00:00 UTC, so only digests of contents are"
+                " kept: name a later day"
             ),
         ),
         (

@@ -101,9 +101,50 @@ def test_a_search_asks_for_what_was_said(
         "limit": 7,
         "reason": "case 7",
     }
-    shown = ["2026-03-01 12:00:03", "events 31", "m.login.password", ANNA, "192.0.2.7", "join refused:room-full"]
-    assert [one for one in [*shown, "70,000", "(erased)", "erased: sender, ip", ROOM] if one not in result.stdout] == []
-    assert "\u202e" not in result.stdout
+    shown = [
+        "2026-03-01 12:00:03",
+        "events 31",
+        "login m.login.password",
+        ANNA,
+        "join refused:room-full (70,000 times)",
+    ]
+    assert [one for one in [*shown, "(erased)", ROOM] if one not in result.stdout] == []
+    assert "No content is kept of these records" in result.stdout
+    detailed = groupreg("records", "search", "--reason", "case 7", "--details").stdout
+    shown = ["events 31", "192.0.2.7", "sender, ip", "refused:room-full", "70000", "facts provider", "oidc"]
+    assert [one for one in shown if one not in detailed] == []
+    assert "\u202e" not in result.stdout + detailed
+
+
+def test_a_table_of_records_fits_a_page_and_shows_no_json(server: Any, groupreg: Callable[..., Result]) -> None:
+    name = "@" + "n" * 100 + ":example.org"
+    act = {
+        **LOGIN,
+        "kind": "act",
+        "index": 4_000_000,
+        "type": "t" * 60,
+        "sender": name,
+        "target": name,
+        "room_id": "!" + "r" * 80,
+    }
+    act |= {"after": '{"rooms_founded": 20, "by": {"why": "x"}}', "reason": "w" * 200}
+    server.replies["POST records/search"] = {"records": [act, LOGIN, REFUSAL]}
+    table = groupreg("records", "search", "--reason", "r").stdout
+    assert max(map(len, table.splitlines())) <= 120
+    assert "{" not in table
+    details = groupreg("records", "search", "--reason", "r", "--details").stdout
+    assert "{" not in details
+    assert [one for one in (name, "after rooms founded", "after by why", "w" * 200) if one not in details] == []
+
+
+def test_what_was_changed_in_the_store_is_told(server: Any, groupreg: Callable[..., Result]) -> None:
+    server.replies["POST records/search"] = {"records": [LOGIN, {**REFUSAL, "changed": True}]}
+    result = groupreg("records", "search", "--reason", "r").stdout
+    assert "CHANGED join refused" in result
+    assert "WARNING  1 record changed in the store: groupreg fsck says which, and what helps." in result
+    assert "changed in the store" in groupreg("records", "search", "--reason", "r", "--details").stdout
+    intact, changed = read_csv(groupreg("records", "search", "--reason", "r", "--csv").stdout)
+    assert (intact["changed"], changed["changed"]) == ("", "yes")
 
 
 def test_without_a_reason_nothing_is_asked(server: Any, groupreg: Callable[..., Result]) -> None:

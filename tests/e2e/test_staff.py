@@ -75,8 +75,9 @@ def calls(person: Person, room: str) -> dict[Right, Callable[[Client], Answer]]:
         Right.read_acts: get(f"{GROUPREG}/acts"),
         Right.read_refusals: get(f"{GROUPREG}/refusals"),
         Right.read_notices: get(f"{GROUPREG}/notices"),
-        Right.keep_records: get(f"{GROUPREG}/retention/holds"),
-        Right.erase_records: get(f"{GROUPREG}/retention/erasures"),
+        Right.read_keeping: get(f"{GROUPREG}/retention/holds"),
+        Right.keep_records: act("POST", f"{GROUPREG}/retention/keys", {"reason": "r"}),
+        Right.erase_records: act("POST", f"{GROUPREG}/retention/erasures", {"user_id": person.user_id, "reason": "r"}),
         Right.export_records: act("POST", f"{GROUPREG}/exports", {"mode": "range", "case": "1", "basis": "13.1"}),
         Right.search_records: act("POST", f"{GROUPREG}/records/search", {"reason": "test"}),
     }

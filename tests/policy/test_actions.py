@@ -31,6 +31,7 @@ MATRIX = {
     Right.read_acts: "no      yes      yes      no       yes       yes",
     Right.read_refusals: "no      yes      yes      no       yes       yes",
     Right.read_notices: "no      yes      yes      no       yes       yes",
+    Right.read_keeping: "no      yes      no       no       yes       yes",
     Right.keep_records: "no      yes      no       no       no        yes",
     Right.erase_records: "no      yes      no       no       no        yes",
     Right.export_records: "no      no       no       no       yes       yes",

@@ -59,15 +59,15 @@ POST   imports                      | no    no   no   no   yes  no   yes
 PUT    imports/{import_id}/rows     | no    no   no   no   yes  no   yes
 POST   imports/{import_id}/commit   | no    no   no   no   yes  no   yes
 DELETE imports/{import_id}          | no    no   no   no   yes  no   yes
-GET    retention/holds              | no    no   yes  no   no   no   yes
+GET    retention/holds              | no    no   yes  no   no   yes  yes
 POST   retention/holds              | no    no   yes  no   no   no   yes
 PUT    retention/holds/{hold_id}    | no    no   yes  no   no   no   yes
 DELETE retention/holds/{hold_id}    | no    no   yes  no   no   no   yes
-GET    retention/periods            | no    no   yes  no   no   no   yes
+GET    retention/periods            | no    no   yes  no   no   yes  yes
 POST   retention/purge              | no    no   yes  no   no   no   yes
 POST   retention/keys               | no    no   yes  no   no   no   yes
 POST   retention/epoch              | no    no   yes  no   no   no   yes
-GET    retention/erasures           | no    no   yes  no   no   no   yes
+GET    retention/erasures           | no    no   yes  no   no   yes  yes
 POST   retention/erasures           | no    no   yes  no   no   no   yes
 """
 CELLS = {

@@ -23,7 +23,7 @@ from synapse_groupreg.storage.entries import OUTBOX, draft
 from synapse_groupreg.storage.store import Period, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.handlers.retention.keys import LogKeys
@@ -95,14 +95,14 @@ class Erasing:
                 (name, info)
                 for name, found in infos.items()
                 for info in found
-                if _concerns(erasure, info) and _key(name, info.period) not in erasure.periods
+                if concerns(erasure, info) and _key(name, info.period) not in erasure.periods
             ]
             believed = erasure.duty_ended is not None or not doubted
             ends = [
                 (
                     name,
                     info.period,
-                    _ends(erasure, info, self._duty_ms, [one for one in holds if one.log == name.value]),
+                    kept_until(erasure, info, self._duty_ms, [one for one in holds if one.log == name.value]),
                 )
                 for name, info in left
             ]
@@ -213,11 +213,12 @@ def _key(log: LogName, period: Period) -> str:
     return f"{log.value} {period.shard}-{period.month}"
 
 
-def _concerns(erasure: Erasure, info: PeriodInfo) -> bool:
+def concerns(erasure: Erasure, info: PeriodInfo) -> bool:
+    """Whether a period has records of the time that an erasure is about."""
     return info.oldest_ms is not None and info.oldest_ms <= erasure.asked_ms
 
 
-def _ends(erasure: Erasure, info: PeriodInfo, duty_ms: int, holds: list[Hold]) -> int:
+def kept_until(erasure: Erasure, info: PeriodInfo, duty_ms: int, holds: Sequence[Hold]) -> int:
     """Until when a period's records have to be kept as they are."""
     assert info.newest_ms is not None
     duty = 0 if erasure.duty_ended is not None else info.newest_ms + duty_ms

@@ -15,6 +15,7 @@ from synapse_groupreg.handlers import metrics
 from synapse_groupreg.handlers.retention.memory import Memory
 from synapse_groupreg.handlers.retention.published import Behind
 from synapse_groupreg.handlers.retention.restored import Restored
+from synapse_groupreg.retention.notes import NoteError
 from synapse_groupreg.retention.records import Kind, LogName, log_of
 from synapse_groupreg.retention.sealing import SealError
 from synapse_groupreg.storage import event_rows, events, generations, outbox
@@ -109,6 +110,8 @@ class Recorder:
             await work()
         except Fenced:
             await self._stop("another process records: only one is to run Synapse's background tasks", RIVAL_MS)
+        except NoteError as error:
+            await self._stop(f"a checkpoint can't be read ({error}): groupreg fsck says which", RETRY_MS)
         except (Behind, SealError) as error:
             await self._stop(str(error), RETRY_MS)
         except StoreUnavailable as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from synapse_groupreg.handlers.retention import erasing
+from synapse_groupreg.handlers.retention.outlook import outlook
 from synapse_groupreg.policy import record_actions
 from synapse_groupreg.retention.records import Kind, LogName
 from synapse_groupreg.storage import erasures, keeping
@@ -113,6 +114,25 @@ def test_where_the_duty_has_ended_all_goes_at_once_and_every_proof_stays(keeper:
     keeper.check()
 
 
+def test_what_an_erasure_would_take_and_what_waits_is_seen_before(keeper: Keeper) -> None:
+    def seen(log: str = "events", **wish: Any) -> list[dict[str, Any]]:
+        asked = Erasure(account=wish.pop("account", ALICE), asked_ms=keeper.homeserver.now, **wish)
+        holds = keeper.database.do(keeping.holds_in_force, keeper.homeserver.now)
+        with keeper.openers.lend(log) as opener:
+            return outlook(opener, asked, duty_ms=KEEP, holds=holds)
+
+    months = [info.period.month for info in keeper.place.reader("events").periods()]
+    waiting = seen()
+    assert [(one["month"], one["kept_by"]) for one in waiting] == [(month, "keep") for month in months[:2]]
+    assert all(one["until_ms"] > keeper.homeserver.now for one in waiting)
+    assert [(one["until_ms"], one["kept_by"]) for one in seen(duty_ended="a court said so")] == [(None, None)] * 2
+    held = hold(keeper, until_ms=keeper.homeserver.now + 90 * DAY)
+    assert {one["kept_by"] for one in seen(duty_ended="a court said so")} >= {f"hold {held.id}"}
+    assert seen(account="@nobody:x") == []
+    done = sum(one["records"] for one in waiting)
+    assert done == len([one for one in keeper.records() if ALICE in (one.names.get("sender"), one.names.get("target"))])
+
+
 def test_a_month_is_read_in_pieces_and_recording_goes_on_between_them(
     keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,7 +142,7 @@ def test_a_month_is_read_in_pieces_and_recording_goes_on_between_them(
         keeper.login((ALICE, BOB)[number % 2], IP)
     keeper.work()
     first, second = ask(keeper, duty_ended="a court said so"), ask(keeper, account=BOB, duty_ended="another")
-    seen = []
+    seen: list[str] = []
     for _ in range(60):
         keeper.login("@carol:test.example.org", f"192.0.2.{len(seen) + 20}")
         keeper.tick()

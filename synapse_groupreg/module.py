@@ -32,7 +32,7 @@ from synapse_groupreg.handlers.people import People
 from synapse_groupreg.handlers.retention.recall import Recall
 from synapse_groupreg.handlers.snapshot import Snapshot
 from synapse_groupreg.handlers.wording import Words
-from synapse_groupreg.homeserver import compat, keys, settings
+from synapse_groupreg.homeserver import compat, delegated, keys, settings
 from synapse_groupreg.homeserver.callbacks import Callbacks
 from synapse_groupreg.homeserver.commands import Ear
 from synapse_groupreg.homeserver.logins import LoginCallbacks
@@ -273,13 +273,13 @@ def _exempt(config: GroupRegConfig, api: ModuleApi, own: str | None) -> tuple[st
 
 
 def _check_delegated_authentication(config: GroupRegConfig, api: ModuleApi) -> None:
-    if config.membership_guard == "request" and compat.uses_delegated_authentication(api):
+    if config.membership_guard == "request" and delegated.in_use(api) and not delegated.holds(api):
         message = (
-            "synapse_groupreg can't start: under delegated authentication (MAS) Synapse doesn't show us requests, so"
-            " kicks, bans, knocks, profile and status changes of unverified and barred accounts, and existing sessions"
-            " of barred ones, would not be refused. Set membership_guard: event_allowed to have kicks, bans, knocks"
-            " and uploads judged by a slower hook, and to accept that profile and status changes and existing sessions"
-            " are not."
+            "synapse_groupreg can't start: under delegated authentication (MAS) this Synapse"
+            f" ({compat.synapse_version()}) doesn't show us requests where we look for them, so kicks, bans, knocks,"
+            " profile and status changes of unverified and barred accounts, and existing sessions of barred ones, would"
+            " not be refused. Set membership_guard: event_allowed to have kicks, bans, knocks and uploads judged by a"
+            " slower hook, and to accept that profile and status changes and existing sessions are not."
         )
         raise CannotStart(message)
 

@@ -41,10 +41,7 @@ def check_config(cli: Cli, file: Path) -> None:
     document = read_yaml(file)
     entry, problems = find_entry(document)
     if entry:
-        problems = config_problems(entry) or [
-            *delegation_problems(entry, document),
-            *retention_problems(file, entry, document),
-        ]
+        problems = config_problems(entry) or retention_problems(file, entry, document)
     if cli.as_json:
         cli.out.data({"ok": not problems, "problems": [attrs.asdict(problem) for problem in problems]})
     for problem in problems:
@@ -117,26 +114,6 @@ def config_problems(entry: Entry) -> list[Problem]:
     except BadConfig as error:
         return [Problem(full_path(entry.where, problem.path), problem.text) for problem in error.problems]
     return []
-
-
-def delegation_problems(entry: Entry, document: object) -> list[Problem]:
-    """Say what the module would at start, if Synapse leaves authentication to somebody else (MAS)."""
-    from synapse_groupreg.config import load  # noqa: PLC0415 - as above
-
-    held: dict[str, Any] = document if isinstance(document, dict) else {}
-    features = held.get("experimental_features")
-    sections = (
-        held.get("matrix_authentication_service"),
-        features.get("msc3861") if isinstance(features, dict) else None,
-    )
-    delegated = any(isinstance(section, dict) and section.get("enabled") for section in sections)
-    if not delegated or load(entry.config).membership_guard != "request":
-        return []
-    text = (
-        "must be event_allowed under delegated authentication (MAS): a slower hook then judges kicks, bans, knocks and"
-        " uploads; profile and status changes and existing sessions are not judged"
-    )
-    return [Problem(full_path(entry.where, "membership_guard"), text)]
 
 
 def retention_problems(file: Path, entry: Entry, document: object) -> list[Problem]:

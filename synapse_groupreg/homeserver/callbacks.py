@@ -15,7 +15,7 @@ from synapse.module_api.errors import SynapseError
 from synapse.spam_checker_api import RegistrationBehaviour
 
 from synapse_groupreg.handlers.gate import GO_ON
-from synapse_groupreg.homeserver import compat, guard, pen
+from synapse_groupreg.homeserver import compat, delegated, guard, pen
 from synapse_groupreg.homeserver.founding import Founding
 from synapse_groupreg.policy import numbers
 from synapse_groupreg.policy.federation import FederationClosed
@@ -78,6 +78,8 @@ class Callbacks:
                 is_user_allowed_to_upload_media_of_size=self.is_user_allowed_to_upload_media_of_size
             )
         self._api.register_account_validity_callbacks(is_user_expired=self.is_user_expired)
+        if self._config.membership_guard == "request" and delegated.in_use(self._api):
+            delegated.guard_requests(self._api, self.is_user_expired)
 
     # Events. Not called for memberships, for what createRoom writes, nor for the tombstone of an upgrade.
 

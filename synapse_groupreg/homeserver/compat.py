@@ -126,11 +126,9 @@ def database_settings(api: ModuleApi) -> dict[str, Any]:
     return found
 
 
-def uses_delegated_authentication(api: ModuleApi) -> bool:
-    """Whether accounts live in the Matrix Authentication Service, where `is_user_expired` never fires."""
-    config = api._hs.config
-    mas = getattr(getattr(config, "mas", None), "enabled", False)
-    return bool(mas or getattr(getattr(config.experimental, "msc3861", None), "enabled", False))
+def authentication(api: ModuleApi) -> Any:
+    """Synapse's object that knows whose token a request carries."""
+    return api._hs.get_auth()
 
 
 def keys_folder(api: ModuleApi) -> str:

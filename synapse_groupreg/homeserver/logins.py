@@ -15,7 +15,7 @@ import attrs
 from synapse.module_api import NOT_SPAM
 
 from synapse_groupreg.handlers.logins import Origin
-from synapse_groupreg.homeserver import compat, guard
+from synapse_groupreg.homeserver import compat, delegated, guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -66,7 +66,7 @@ class LoginCallbacks:
         self._api.register_account_validity_callbacks(
             on_user_registration=self.on_user_registration, on_user_login=self.on_user_login
         )
-        if not compat.uses_delegated_authentication(self._api):
+        if not delegated.in_use(self._api):
             # Synapse refuses these under MAS. Alone, without a checker of passwords, it changes no login flow.
             self._api.register_password_auth_provider_callbacks(on_logged_out=self.on_logged_out)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from synapse_groupreg.homeserver import compat, pen
+from synapse_groupreg.homeserver import compat, delegated, pen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -41,7 +41,7 @@ class SynapseHomeserver:
 
     async def is_admin(self, user_id: str) -> bool:
         """See `handlers.Homeserver`."""
-        return await self._api.is_user_admin(user_id)
+        return delegated.administers(user_id) or await self._api.is_user_admin(user_id)
 
     async def poke(self) -> None:
         """See `handlers.Homeserver`."""

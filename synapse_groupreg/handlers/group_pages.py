@@ -20,12 +20,15 @@ from cryptography.exceptions import InvalidTag
 from synapse_groupreg import texts
 from synapse_groupreg.policy.measures import SubjectKind, fold
 from synapse_groupreg.policy.numbers import read
-from synapse_groupreg.policy.roles import managers
+from synapse_groupreg.policy.roles import managers, power, users_of
 from synapse_groupreg.storage import measures, numbers, people, quotas, rooms, state
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers import Homeserver
+    from synapse_groupreg.policy.roles import Levels
     from synapse_groupreg.storage.database import Database, Transaction
 
 PAGE_PATH = "_synapse/client/groupreg/g/"
@@ -154,12 +157,12 @@ def look_at(txn: Transaction, number: str, config: GroupRegConfig, now_ms: int) 
     made = None if row is None else state.create(txn, row.room_id)
     if row is None or made is None:
         return None
-    used = quotas.members(txn, row.room_id, now_ms, besides="", default=config.quotas.members_per_room)
+    levels = state.content(txn, row.room_id, "m.room.power_levels")
     leading = managers(
-        state.content(txn, row.room_id, "m.room.power_levels"),
+        levels,
         from_level=config.roles.manager_power_level,
         founder=row.founder,
-        members=set(state.joined(txn, row.room_id)),
+        members=_who_may_lead(txn, row.room_id, levels, made.creators, config.roles.manager_power_level),
         creators=made.creators,
     )
     founder = row.founder if state.membership(txn, row.room_id, row.founder) == "join" else None
@@ -172,7 +175,7 @@ def look_at(txn: Transaction, number: str, config: GroupRegConfig, now_ms: int) 
         name=state.name(txn, row.room_id),
         public=state.access(txn, [row.room_id]).get(row.room_id, False),
         members=state.members(txn, row.room_id),
-        cap=used.limit,
+        cap=quotas.limit(txn, quotas.room_subject(row.room_id), quotas.MEMBERS, config.quotas.members_per_room),
         founder=None if founder is None else names.get(founder, _local(founder)),
         managers=tuple(names.get(one, _local(one)) for one in shown),
         more_managers=len(leading) - len(shown),
@@ -180,6 +183,15 @@ def look_at(txn: Transaction, number: str, config: GroupRegConfig, now_ms: int) 
             Standing(kind=one.kind.value, since_ms=one.start_ms, until_ms=one.until_ms) for one in fold(imposed, now_ms)
         ),
     )
+
+
+def _who_may_lead(
+    txn: Transaction, room_id: str, levels: Levels | None, creators: Collection[str], manager_level: int
+) -> set[str]:
+    """The members among whom managers are: not all of a large group are read for a page."""
+    if power((levels or {}).get("users_default")) >= manager_level:
+        return set(state.joined(txn, room_id))
+    return state.joined_among(txn, room_id, {*users_of(levels), *creators})
 
 
 def _local(user_id: str) -> str:

@@ -105,6 +105,15 @@ def joined(txn: Transaction, room_id: str, limit: int = 100_000) -> list[str]:
     return [str(row[0]) for row in txn.fetchall()]
 
 
+def joined_among(txn: Transaction, room_id: str, user_ids: Iterable[str]) -> set[str]:
+    """Those of the accounts that are joined."""
+    sql = (
+        "SELECT state_key FROM current_state_events WHERE state_key IN ({}) AND room_id = ? AND type = 'm.room.member'"
+        " AND membership = 'join'"
+    )
+    return {str(row[0]) for row in select_in(txn, sql, user_ids, room_id)}
+
+
 def people(txn: Transaction, room_id: str) -> list[str]:
     """Who is joined or invited, as far as it matters to the shape of a direct chat: one more than fit into it."""
     txn.execute(

@@ -238,3 +238,15 @@ def test_it_follows_the_group(server: Server) -> None:
     assert "4,321" in shown
     assert "<bdi>alice</bdi>" in shown
     assert "<bdi>bob</bdi>" in shown
+
+
+def test_where_everybody_is_a_manager_all_are_counted_and_some_are_named(server: Server) -> None:
+    stage = server.stage
+    room_id = stage.do(numbers.find, PUBLIC)
+    for name in range(60):
+        stage.do(seed.set_membership, room_id, seed.local(f"u{name:02}"), "join")
+    stage.do(seed.set_state, room_id, ALICE, "m.room.power_levels", {"users_default": 50, "users": {CAROL: 100}})
+    shown = see(server, PUBLIC).content.decode()
+    assert "<bdi>u00</bdi>" in shown
+    assert "carol" not in shown, "she is not in it"
+    assert texts.text("group.more_managers", "en", count=11) in shown

@@ -61,10 +61,22 @@ _UPKEEP_OFTEN_MS = 5_000
 _UPKEEP_SELDOM_MS = 60_000
 
 
+_CANNOT = "synapse_groupreg can't start"
+
+
 class GroupRegModule:
     """One in every process of a homeserver; only the one with the background tasks does the upkeep."""
 
     def __init__(self, config: GroupRegConfig, api: ModuleApi) -> None:
+        """Ends the process with one sentence where it can't start: Synapse would print a traceback around it."""
+        try:
+            self._begin(config, api)
+        except CannotStart as error:
+            said = error.message if error.message.startswith(_CANNOT) else f"{_CANNOT}: {error.message}"
+            logger.critical("%s", said)
+            raise SystemExit(f"\n{said.rstrip('.')}.\n") from None
+
+    def _begin(self, config: GroupRegConfig, api: ModuleApi) -> None:
         self._config = config
         self._api = api
         version_warning = compat.check_version(compat.synapse_version())
@@ -175,6 +187,7 @@ class GroupRegModule:
             policy=Reading(services).live_policy,
             contact=compat.admin_contact(self._api),
             version=metadata.version("synapse-groupreg"),
+            groups=pages,
         )
         self._api.register_web_resource(PREFIX, site)
 
@@ -187,7 +200,6 @@ class GroupRegModule:
             seal=self._key.seal,
             open_=self._key.open,
             anchors=self._config.retention.anchors,
-            groups=pages,
         )
 
     def _recall(self) -> Recall | None:
@@ -210,6 +222,9 @@ class GroupRegModule:
             work = upkeep.Upkeep(self._config, self._database, self._homeserver)
             every(work.often, _UPKEEP_OFTEN_MS, desc="groupreg_upkeep_often")
             every(work.seldom, _UPKEEP_SELDOM_MS, desc="groupreg_upkeep_seldom")
+            numbering = Numbering(self._config, self._database, self._homeserver, self._snapshot)
+            every(numbering.every_second, _POLL_MS, desc="groupreg_numbers")
+            every(numbering.every_minute, _UPKEEP_SELDOM_MS, desc="groupreg_numbers_all")
             lists = Following(self._database, self._homeserver, self._setting)
             every(lists.every_second, _POLL_MS, desc="groupreg_lists")
             every(lists.catch_up, _UPKEEP_SELDOM_MS, desc="groupreg_lists_all")
@@ -222,9 +237,6 @@ class GroupRegModule:
     def _send_notices(self) -> None:
         if self._notice_account is None:
             return
-            numbering = Numbering(self._config, self._database, self._homeserver, self._snapshot)
-            every(numbering.every_second, _POLL_MS, desc="groupreg_numbers")
-            every(numbering.every_minute, _UPKEEP_SELDOM_MS, desc="groupreg_numbers_all")
         sender = Notices(
             self._config.notices, self._database, self._homeserver, self._words, account=self._notice_account
         )

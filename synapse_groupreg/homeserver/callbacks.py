@@ -98,10 +98,10 @@ class Callbacks:
             return await self._gate.send(event.sender, event.room_id, retracts_own=retracts_own)
 
         verdict = await self._replies.give("send", event.sender, judged)
-        if verdict == NOT_SPAM and event.type == "m.room.tombstone" and event.is_state():
-            return await self._replies.give(
         if verdict == NOT_SPAM:
             self._ear.listen(event)
+        if verdict == NOT_SPAM and event.type == "m.room.tombstone" and event.is_state():
+            return await self._replies.give(
                 "manage", event.sender, lambda: self._gate.entomb(event.sender, event.room_id)
             )
         if verdict == NOT_SPAM and _opens_room(event.type, event.content):

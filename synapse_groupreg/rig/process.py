@@ -19,6 +19,7 @@ from types import FrameType
 _POLL_SECONDS = 0.05
 _LAST_LINES = 15
 _PR_SET_PDEATHSIG = 1
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class RigError(Exception):
@@ -74,7 +75,7 @@ class Process:
         if self.running:
             message = f"{self.name} is already running."
             raise RigError(message)
-        with self.log.open("ab") as output, _held(self._lock) as held:
+        with self.log.open("ab") as output, _held(self._lock) as held, _no_signal_lost():
             self._child = subprocess.Popen(  # noqa: S603 - the rig's own commands
                 self._command,
                 stdin=subprocess.DEVNULL,
@@ -87,7 +88,7 @@ class Process:
                 pass_fds=held,
                 # Away from the terminal: Ctrl-C there must not end servers before their users.
                 start_new_session=True,
-                preexec_fn=None if held else _dies_with_parent(),  # noqa: PLW1509 - it takes no lock
+                preexec_fn=_preparation(outlives=bool(held)),  # noqa: PLW1509 - it takes no lock
             )
             for descriptor in held:
                 os.write(descriptor, str(self._child.pid).encode())
@@ -195,14 +196,24 @@ def _group_of(user: str | None) -> int | None:
     return pwd.getpwnam(user).pw_gid
 
 
-def _dies_with_parent() -> Callable[[], None] | None:
-    """What the child runs before its program so that a killed test run leaves no server behind."""
-    if sys.platform != "linux":
-        return None
+@contextlib.contextmanager
+def _no_signal_lost() -> Iterator[None]:
+    """Hold back what asks us to end: Python drops an exception that a signal raises in the middle of a fork."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _preparation(*, outlives: bool) -> Callable[[], None]:
+    """What the child runs before its program; unless it `outlives` us, a killed test run leaves no server behind."""
     # Looked up before the fork: between fork and exec nothing may be loaded.
-    prctl = ctypes.CDLL(None).prctl
+    prctl = None if outlives or sys.platform != "linux" else ctypes.CDLL(None).prctl
 
-    def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    def prepare() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
-    return ask
+    return prepare

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from click.testing import CliRunner
 
@@ -25,7 +26,9 @@ from .test_wheel import ROOT, build, contents
 
 DOCKER = ROOT / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))
+WORKERS: dict[str, Any] = yaml.safe_load((DOCKER / "compose.workers.yaml").read_text(encoding="utf-8"))
 EXTRA = DOCKER / "groupreg.yaml"
+LAYOUT = sorted(path.name for path in (ROOT / "config" / "workers").iterdir())
 KNOWN = {"ARG", "FROM", "WORKDIR", "COPY", "RUN"}
 
 
@@ -75,10 +78,11 @@ def test_every_file_of_the_composition_is_there() -> None:
     context = (DOCKER / synapse["build"]["context"]).resolve()
     assert context == ROOT
     assert (context / synapse["build"]["dockerfile"]).is_file()
-    for service in COMPOSE["services"].values():
-        for source, _, _ in (volume.partition(":") for volume in service["volumes"]):
-            assert source in COMPOSE["volumes"] or (DOCKER / source).is_file()
-        assert set(service.get("depends_on", ())) <= set(COMPOSE["services"])
+    services = [*COMPOSE["services"].values(), *WORKERS["services"].values()]
+    for service in services:
+        for source, _, _ in (volume.partition(":") for volume in service.get("volumes", ())):
+            assert source in COMPOSE["volumes"] or source.startswith("${") or (DOCKER / source).exists()
+        assert set(service.get("depends_on", ())) <= {*COMPOSE["services"], *WORKERS["services"]}
 
 
 def test_secrets_come_from_outside_and_nothing_listens_to_the_world() -> None:
@@ -87,6 +91,63 @@ def test_secrets_come_from_outside_and_nothing_listens_to_the_world() -> None:
     assert text.count("PASSWORD}") == 0
     published = [port for service in COMPOSE["services"].values() for port in service.get("ports", ())]
     assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_the_workers_bring_their_secrets_and_only_nginx_is_open_to_the_world() -> None:
+    text = json.dumps(WORKERS)
+    assert set(re.findall(r"\$\{(\w+):\?", text)) == {"POSTGRES_PASSWORD", "CERTIFICATE"}
+    assert WORKERS["secrets"] == {"replication": {"environment": "REPLICATION_SECRET"}}
+    published = {name: service["ports"] for name, service in WORKERS["services"].items() if "ports" in service}
+    assert published == {"nginx": ["443:443", "8448:8448"]}
+
+
+def of_layout(folder: Path, name: str) -> dict[str, Any]:
+    """A file of the workers' layout, without what depends on where its processes run."""
+    found: dict[str, Any] = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+    for listener in found.get("listeners", found.get("worker_listeners", ())):
+        listener.pop("bind_addresses", None)
+    for place in found.get("instance_map", {}).values():
+        del place["host"]
+    found.get("redis", {}).pop("host", None)
+    elsewhere = ("worker_log_config", "worker_replication_secret", "worker_replication_secret_path")
+    return {key: value for key, value in found.items() if key not in elsewhere}
+
+
+@pytest.mark.parametrize("name", LAYOUT)
+def test_the_workers_are_those_of_the_snippets(name: str) -> None:
+    """Those are started by `test_production.py`."""
+    assert of_layout(DOCKER / "workers", name) == of_layout(ROOT / "config" / "workers", name)
+
+
+def test_each_container_runs_the_process_that_others_find_there() -> None:
+    shared = yaml.safe_load((DOCKER / "workers" / "shared.yaml").read_text(encoding="utf-8"))
+    services = WORKERS["services"]
+    assert {place["host"]: name for name, place in shared["instance_map"].items()} == {
+        "synapse": "main",
+        "event-persister1": "event_persister1",
+        "event-persister2": "event_persister2",
+    }
+    assert shared["redis"]["host"] in services
+    assert shared["worker_replication_secret_path"] == "/run/secrets/replication"
+    own = {name: service["command"][-1] for name, service in services.items() if "SYNAPSE_WORKER" in str(service)}
+    paths = {name.replace("-", "_"): command.rpartition("/")[2] for name, command in own.items()}
+    assert sorted([*paths.values(), "shared.yaml"]) == LAYOUT
+    assert all(path == f"{name}.yaml" for name, path in paths.items())
+    # Synapse's HTTP client takes no other names for hosts.
+    assert all(re.fullmatch("[a-z0-9-]+", name) for name in services)
+
+
+def test_nginx_leads_to_containers_that_serve_clients_and_to_no_replication() -> None:
+    (_, _, script) = WORKERS["services"]["nginx"]["command"]
+    site = (ROOT / "config" / "nginx.conf").read_text(encoding="utf-8")
+    for there, here in re.findall(r"-e s/([\d.:]+)/([\w.:-]+)/", script):
+        assert there in site
+        site = site.replace(there, here)
+    served = {
+        "synapse": 8008,
+        **{f"generic-worker{n}": 8082 + n for n in (1, 2)},
+    }
+    assert set(re.findall(r"server ([\w.-]+:\d+);", site)) == {f"{host}:{port}" for host, port in served.items()}
 
 
 def test_the_modules_configuration_is_right() -> None:

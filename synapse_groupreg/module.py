@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import threading
 from importlib import metadata
@@ -62,6 +63,7 @@ _UPKEEP_SELDOM_MS = 60_000
 
 
 _CANNOT = "synapse_groupreg can't start"
+_STDERR = 2
 
 
 class GroupRegModule:
@@ -74,7 +76,9 @@ class GroupRegModule:
         except CannotStart as error:
             said = error.message if error.message.startswith(_CANNOT) else f"{_CANNOT}: {error.message}"
             logger.critical("%s", said)
-            raise SystemExit(f"\n{said.rstrip('.')}.\n") from None
+            os.write(_STDERR, f"\n{said.rstrip('.')}.\n\n".encode())
+            logging.shutdown()
+            os._exit(1)  # as Synapse does when it can't start: the reactor would catch a SystemExit, and go on
 
     def _begin(self, config: GroupRegConfig, api: ModuleApi) -> None:
         self._config = config

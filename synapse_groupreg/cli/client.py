@@ -225,8 +225,8 @@ def failure(response: requests.Response, answer: Answer, session: Session) -> Fa
     status = response.status_code
     lines = field_lines(answer)
     said = str(answer.get("error") or "").strip()
-    for line, named in lines.items():
-        said = said.replace(line, named)
+    if said == "; ".join(lines):
+        said = "; ".join(dict.fromkeys(lines.values()))
     said = sentence(said)
     if status == UNAUTHORIZED:
         who = session.user_id or "@you:example.org"
@@ -237,7 +237,7 @@ def failure(response: requests.Response, answer: Answer, session: Session) -> Fa
         said = f"{said or 'The server failed.'} The server's log says why (HTTP {status})."
     return KINDS.get(status, Refused)(
         said or f"The server refused without a reason (HTTP {status}).",
-        [f"  {line}" for line in lines.values() if line not in said],
+        [f"  {line}" for line in dict.fromkeys(lines.values()) if line not in said],
     )
 
 
@@ -275,6 +275,7 @@ def option_of(field: str) -> str:
     """What a field of the API is called by the command that runs: `from_ms` is `--from`."""
     context = click.get_current_context(silent=True)
     name, _, place = field.partition(".")
+    name = "codes" if name == "verdicts" else name  # what `--code` becomes in an export
     short = name.removesuffix("_ms").removesuffix("_id")
     for param in context.command.params if context else ():
         if param.name in (name, f"{name}s") or short in (param.name, *(one.lstrip("-") for one in param.opts)):

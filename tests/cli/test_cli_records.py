@@ -295,6 +295,9 @@ def test_what_the_server_finds_wrong_is_told_in_options(server: Any, groupreg: C
         "Error: --from: must be a moment; --room: must be a room; --kind: is no kind; --account: must be an account;"
         " must not have --from after --to.\n"
     )
+    server.replies["POST exports"] = wrong({"verdicts.0": "is no code", "verdicts.1": "is no code"})
+    said = groupreg("export", "search", "--code", "x", "--case", "c", "--basis", "b").stderr
+    assert said == "Error: --code: is no code.\n"
     server.replies["POST retention/erasures"] = wrong({"user_id": "must be an account", "duty_ended": "is too long"})
     said = groupreg("retention", "erase", ANNA, "--reason", "r").stderr
     assert said == "Error: USER_ID: must be an account; --duty-ended: is too long.\n"

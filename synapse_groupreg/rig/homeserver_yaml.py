@@ -85,7 +85,7 @@ class HomeserverFiles:
             "server_name": self.server_name,
             "public_baseurl": f"{self.url}/",
             "pid_file": str(self.folder / "homeserver.pid"),
-            "listeners": [http_listener(self.port, "client"), *map(dict, self.further_listeners)],
+            "listeners": [http_listener(self.port, "client", "keys"), *map(dict, self.further_listeners)],
             "database": self._database(),
             "log_config": str(self.folder / "log.yaml"),
             "signing_key_path": str(self.folder / "signing.key"),

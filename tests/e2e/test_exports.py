@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 from click.testing import CliRunner
-from signedjson.key import get_verify_key, read_signing_keys
-from unpaddedbase64 import encode_base64
 
 from synapse_groupreg.cli import main
-from tests.e2e.client import Person, Staff, poll
+from tests.e2e.client import Client, Person, Staff, poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,10 +65,9 @@ class Story:
 
     @property
     def server_key(self) -> str:
-        file = self.server.files.folder / "signing.key"
-        [key] = read_signing_keys(file.read_text(encoding="utf-8").splitlines())
-        verify_key = get_verify_key(key)
-        return f"{verify_key.alg}:{verify_key.version}={encode_base64(verify_key.encode())}"
+        with Client(self.server.url, None) as anybody:
+            [(key_id, key)] = anybody.call("GET", "/_matrix/key/v2/server").good()["verify_keys"].items()
+        return f"{key_id}={key['key']}"
 
     def recorded(self, **wanted: Any) -> list[dict[str, Any]]:
         found = self.inspector.groupreg("POST", "records/search", {"reason": "test", "limit": 1000, **wanted}).good()

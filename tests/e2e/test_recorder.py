@@ -6,25 +6,32 @@ from __future__ import annotations
 
 import contextlib
 import random
+import shutil
+import sqlite3
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import attrs
+import psycopg2
 import pytest
 import requests
 
 from synapse_groupreg.handlers.retention.reading import Opener
 from synapse_groupreg.homeserver.retention_keys import RetentionKeys
 from synapse_groupreg.retention import ed25519, notes
+from synapse_groupreg.retention.records import Kind
 from synapse_groupreg.retention.tree import leaf_hash
 from synapse_groupreg.storage.store_tree import StoredTree
 from synapse_groupreg.storage.stores import open_reader
 from tests.database import open_postgres, open_sqlite
-from tests.e2e.client import Person, poll
+from tests.e2e.client import Person, Staff, poll
+from tests.e2e.test_starting import last_words
 from tests.handlers.retention.stage import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from synapse_groupreg.rig import Database, Homeserver, Postgres
 
@@ -78,6 +85,91 @@ def test_the_end_is_signed_when_the_homeserver_stops(server: Homeserver, setting
         signed = notes.Checkpoint.parse(notes.open_note(note, [key], ed25519.verify).text)
         assert signed.root == StoredTree(opener.reader, 1).root(size)
     assert (server.files.folder / "groupreg" / "retention-events.checkpoint").read_text() == note
+
+
+def test_wrong_keys_or_another_store_are_refused_and_nothing_is_made(
+    server: Homeserver, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    server.restart()
+    Person(server).found_group()
+    assert poll(lambda: events(server, settings))
+    server.stop()
+    before, right = events(server, settings), server.files
+    wrong = {"mode": "enforce", "federation": "closed", "retention": {"keys_path": str(tmp_path), "store": settings}}
+    server.files = attrs.evolve(right, module_config=wrong)
+    try:
+        said = last_words(server)
+    finally:
+        server.files = right
+    assert f"retention.keys is not in {tmp_path}, the folder of retention.keys_path, and Synapse's database" in said
+    assert list(tmp_path.iterdir()) == []
+    server.start()
+    Person(server).found_group()
+    assert poll(lambda: len(events(server, settings)) > len(before))
+
+
+def test_synapse_s_database_is_put_back_and_what_happens_then_is_recorded_once(
+    server: Homeserver, settings: dict[str, Any]
+) -> None:
+    server.stop()
+    copy, then = copied(server), persisted(server)
+    server.start()
+    lost = Person(server, "lost")
+    room = lost.found_group()
+    for _ in range(20):
+        lost.send(room).good()
+    assert poll(lambda: events(server, settings)[-20:] == persisted(server)[-20:])
+    server.stop()
+    recorded = events(server, settings)
+    put_back(server, copy)
+    server.start()
+    person = Person(server, "later")
+    room = person.found_group()
+    for _ in range(40):  # beyond the positions that were recorded
+        person.send(room).good()
+    new = persisted(server)[len(then) :]
+    assert persisted(server)[: len(then)] == then
+    assert poll(lambda: len(events(server, settings)) >= len(recorded) + len(new))
+    assert events(server, settings) == recorded + new
+    with opened(server, settings) as opener:
+        assert [one.row.source for one in read(opener) if one.kind is Kind.event][-len(new) :] == [
+            "events/master@2"
+        ] * len(new)
+    reader = Staff(server, "reader")
+    status = reader.status()["retention"]
+    assert (status["problem"], status["restored"]["generation"]) == (None, 2)
+    assert poll(lambda: not reader.status()["retention"]["alarms"], seconds=20)  # the copy's say that nobody records
+
+
+def copied(server: Homeserver) -> Any:
+    """A backup of Synapse's database."""
+    place = server.files.database
+    if place is None:
+        copy = server.files.folder / "copy.db"
+        with sqlite3.connect(server.files.folder / "homeserver.db") as there, sqlite3.connect(copy) as here:
+            there.backup(here)
+        return copy
+    copy = f"{place.name}_copy"
+    run_sql(place, f'CREATE DATABASE "{copy}" TEMPLATE "{place.name}"')
+    return copy
+
+
+def put_back(server: Homeserver, copy: Any) -> None:
+    place = server.files.database
+    if place is None:
+        for rest in server.files.folder.glob("homeserver.db*"):
+            rest.unlink()
+        shutil.copy(copy, server.files.folder / "homeserver.db")
+        return
+    run_sql(place, f'DROP DATABASE "{place.name}" WITH (FORCE)')
+    run_sql(place, f'ALTER DATABASE "{copy}" RENAME TO "{place.name}"')
+
+
+def run_sql(place: Database, statement: str) -> None:
+    with contextlib.closing(psycopg2.connect(attrs.evolve(place, name="template1").dsn)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
 
 
 @contextlib.contextmanager

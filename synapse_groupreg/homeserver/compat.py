@@ -220,6 +220,8 @@ async def create_unencrypted_room(api: ModuleApi, user_id: str, body: dict[str, 
         create_requester(user_id), body, ratelimit=False, ignore_forced_encryption=True
     )
     return room_id
+
+
 def may_make_alias(api: ModuleApi, user_id: str, alias: str) -> bool:
     """Whether the operator's rules for aliases let an account make one; of a room that has no id yet."""
     allowed: bool = api._hs.config.roomdirectory.is_alias_creation_allowed(user_id, "!", alias)
@@ -232,8 +234,6 @@ async def point_alias(api: ModuleApi, alias: str, room_id: str | None) -> None:
     await api._store.delete_room_alias(named)
     if room_id is not None:
         await api._store.create_room_alias_association(named, room_id, [api.server_name])
-
-
 
 
 def server_notices_account(api: ModuleApi) -> str | None:

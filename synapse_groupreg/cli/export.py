@@ -149,6 +149,11 @@ def run(
         cli.out.say("Nothing was exported. The server would do it, and record who asked for what.")
     else:
         show(cli.out, answer, files)
+        kept = (client.get("policy").get("retention") or {}).get("content") if said["content"] else "full"
+        if kept != "full":
+            cli.out.note(
+                f"retention.content is {kept}: the file has contents only of what was recorded while it was full."
+            )
 
 
 def target(out: Path, part: int, recipients: tuple[str, ...]) -> Path:

@@ -130,12 +130,14 @@ def signature_check(*, openssl: bool) -> Verify:
 
 def run(out: Output, bundle: Path, trust: Trust, check: Verify, identity: Path | None) -> Report:
     """Verify the file, with a bar on a terminal. Raises BadInput where it can't be read."""
+    from synapse_groupreg.cli.processes import processes_for, spread_over  # noqa: PLC0415 - as above
     from synapse_groupreg.retention.lines import lines_of  # noqa: PLC0415 - as above
     from synapse_groupreg.retention.verifier import verify_bundle  # noqa: PLC0415 - as above
 
     try:
-        with opened(bundle, identity) as lines, out.progress("Verifying", bundle.stat().st_size) as move:
-            return verify_bundle(lines_of(lines), check, trust, move)
+        size = bundle.stat().st_size
+        with opened(bundle, identity) as lines, out.progress("Verifying", size) as move:
+            return verify_bundle(lines_of(lines), check, trust, move, spread_over(processes_for(size)))
     except OSError as error:
         raise BadInput(f"Can't read {bundle}: {error.strerror or error}.") from None
 
@@ -207,7 +209,7 @@ def about(said: dict[str, Any]) -> str:
     if said["mode"] == "subject":
         return f"{said['subject']['kind']} {said['subject']['name']}"
     conditions = ", ".join(f"{words(key)} {condition(key, value)}" for key, value in said["filter"].items())
-    return f"records with {conditions}" if conditions else "some records"
+    return f"a selection: {conditions}" if conditions else "some records"
 
 
 def condition(name: str, value: object) -> str:

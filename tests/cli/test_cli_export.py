@@ -32,6 +32,7 @@ def exporter(server: Any) -> Any:
     bundles = [{"file": "bundle-2026-17-events.jsonl", "checkpoint": NOTE, "records": 6}]
     server.replies["POST exports"] = {"dry_run": False, "changed": True, "id": "e1", "parts": 1, "bundles": bundles}
     server.replies["GET exports/e1"] = server.raw(200, LINES)
+    server.replies["GET policy"] = {"retention": {"content": "hash"}}
     return server
 
 
@@ -68,6 +69,14 @@ def test_every_way_to_ask(groupreg: Any, exporter: Any, words: tuple[str, ...], 
     [sent] = exporter.sent("POST", "exports")
     assert sent.body | asked == sent.body
     assert None not in sent.body.values()
+
+
+def test_where_no_contents_are_kept_that_is_said(groupreg: Any, exporter: Any) -> None:
+    wish = ("--content", "--reason", "r")
+    assert "retention.content is hash: the file has contents only" in groupreg(*ROOM, *WHY, *wish).stderr
+    exporter.replies["GET policy"] = {"retention": {"content": "full"}}
+    assert groupreg(*ROOM, *WHY, *wish, "--out", "2.jsonl").stderr == ""
+    assert groupreg(*ROOM, *WHY, "--out", "3.jsonl").stderr == ""
 
 
 def test_nothing_is_overwritten(groupreg: Any, exporter: Any) -> None:

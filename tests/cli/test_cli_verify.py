@@ -167,7 +167,7 @@ def test_no_line_takes_more_memory_than_the_file_before_it_warrants() -> None:
 def test_a_selection_is_told_in_words() -> None:
     conditions = {"account": "@a:b", "kinds": ["login", "logout"], "from_ms": 1_793_800_000_000}
     told = about({"mode": "filter", "filter": conditions})
-    assert told == "records with account @a:b, kinds login or logout, from 2026-11-04 13:46 UTC"
+    assert told == "a selection: account @a:b, kinds login or logout, from 2026-11-04 13:46 UTC"
 
 
 @pytest.mark.parametrize(
@@ -232,13 +232,21 @@ def test_the_script_runs_alone(logged_out: Any, bundle: Any, tmp_path: Path, cha
 
 
 @needs_openssl
+def test_the_script_says_that_a_file_was_changed_as_a_text(bundle: Any) -> None:
+    file = bundle([line.replace(b"\n", b"\r\n") for line in LOG.export_range(0, 5)])
+    command = [sys.executable, "-I", standalone.__file__, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "it ends in CR LF" in done.stdout) == (2, True), done.stdout
+
+
+@needs_openssl
 def test_the_script_reads_no_endless_line_either(bundle: Any) -> None:
     right = LOG.export_range(0, 5)
     file = bundle([*right[:-1], b"x" * (1 << 24), b"x" * 9, right[-1]])
     command = [sys.executable, "-I", standalone.__file__, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "the line is too long" in done.stdout
+    assert "it is too long" in done.stdout
 
 
 @needs_openssl

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from synapse_groupreg.rig import Homeserver
@@ -102,7 +103,18 @@ def test_nothing_was_lost_so_no_shard_begins(operator: Staff) -> None:
     assert (answer.status, answer.body["errcode"]) == (409, "ORG_GROUPREG_CONFLICT")
 
 
-def test_keys_are_renewed_and_the_server_starts_with_them(strict: Homeserver, operator: Staff) -> None:
+@contextmanager
+def elsewhere(server: Homeserver, folder: Path) -> Iterator[None]:
+    """Name another folder for the keys, and with it another store."""
+    right = server.files
+    server.files = attrs.evolve(right, module_config={**CONFIG, "retention": {"keys_path": str(folder)}})
+    try:
+        yield
+    finally:
+        server.files = right
+
+
+def test_keys_are_renewed_and_the_server_starts_with_them(strict: Homeserver, operator: Staff, tmp_path: Path) -> None:
     keys, signing = (strict.files.folder / "groupreg" / name for name in ("retention.keys", "retention-signing.key"))
     before = keys.read_bytes(), signing.read_bytes()
     operator.groupreg("POST", "retention/keys", {"signing": True, "reason": "yearly"}).good()
@@ -120,6 +132,10 @@ def test_keys_are_renewed_and_the_server_starts_with_them(strict: Homeserver, op
             assert "Traceback" not in said
         with changed(signing, before[1]):
             assert "is not the key that signed the log events" in last_words(strict)
+        with elsewhere(strict, tmp_path):
+            said = last_words(strict)
+        assert f"retention.keys is not in {tmp_path}, the folder of retention.keys_path, and Synapse's database" in said
+        assert list(tmp_path.iterdir()) == []
     finally:
         strict.start()
 

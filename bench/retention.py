@@ -25,11 +25,12 @@ import attrs
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' databases with Synapse's tables
 
-from store import ACCOUNTS, BATCH, PAGE, ROOMS, Traffic, empty, postgres, raw_copy, raw_file, say
+from store import ACCOUNTS, PAGE, ROOMS, Traffic, empty, postgres, raw_copy, raw_file, say
 
 from synapse_groupreg.handlers.retention.log import Log
 from synapse_groupreg.handlers.retention.published import Published
 from synapse_groupreg.handlers.retention.reading import Opener
+from synapse_groupreg.handlers.retention.recorder import EVENTS_AT_ONCE
 from synapse_groupreg.retention.records import Entry, Kind, b64
 from synapse_groupreg.rig import Database
 from synapse_groupreg.storage.database import migrate
@@ -51,7 +52,7 @@ NOW_MS = 1_795_000_000_000
 def entries(traffic: Traffic) -> Iterator[list[Entry]]:
     """Batches of what the recorder makes of events."""
     chance = random.Random(9)  # noqa: S311 - no secrets
-    for start in range(0, traffic.records, BATCH):
+    for start in range(0, traffic.records, EVENTS_AT_ONCE):
         yield [
             Entry(
                 kind=Kind.event,
@@ -64,7 +65,7 @@ def entries(traffic: Traffic) -> Iterator[list[Entry]]:
                 target=None if idx % 20 else f"@person{traffic.actors[idx // 2]}:{SERVER}",
                 details={"event_id": f"${b64(chance.randbytes(32))}", "content_sha256": b64(chance.randbytes(32))},
             )
-            for idx in range(start, start + BATCH)
+            for idx in range(start, min(start + EVENTS_AT_ONCE, traffic.records))
         ]
 
 

@@ -25,7 +25,7 @@ _AFTER_MS = 100
 
 
 class Ear:
-    """Listens in one process; on `commands` being None, to nothing."""
+    """Listens in one process; to nothing where nobody could answer."""
 
     def __init__(self, api: ModuleApi, commands: Commands | None, own_account: str | None) -> None:
         self._api = api
@@ -37,7 +37,8 @@ class Ear:
         if self._commands is None or event.type != "m.room.message" or event.sender == self._own_account:
             return
         body = event.content.get("body")
-        if isinstance(body, str) and is_command(body):
+        # Other bots speak in notices; answering these could go on for ever.
+        if isinstance(body, str) and is_command(body) and event.content.get("msgtype") == "m.text":
             self._api.delayed_background_call(
                 _AFTER_MS, self._answer, event.sender, event.room_id, body, desc="groupreg_command"
             )

@@ -16,6 +16,8 @@ from synapse_groupreg.cli.options import Cli, json_option, pass_cli
 from synapse_groupreg.cli.session import Session, write_session
 from synapse_groupreg.cli.trial import guide, samples, servers
 from synapse_groupreg.cli.trial.folder import Trial
+from synapse_groupreg.rig.detached import holder
+from synapse_groupreg.rig.layout import Layout
 from synapse_groupreg.rig.process import RigError, free_port
 
 if TYPE_CHECKING:
@@ -35,15 +37,20 @@ data_option = click.option(
 @data_option
 @click.option("--port", type=click.IntRange(1, 65535), help="Where to serve clients [default: a free port, kept].")
 @click.option("--postgres", is_flag=True, help="Keep the data in a PostgreSQL of its own instead of SQLite.")
+@click.option(
+    "--workers",
+    is_flag=True,
+    help="Run Synapse in six processes, as config/workers/ does, with a PostgreSQL and a Redis of their own.",
+)
 @json_option
 @pass_cli
-def up(cli: Cli, folder: Path, port: int | None, *, postgres: bool) -> None:
+def up(cli: Cli, folder: Path, port: int | None, *, postgres: bool, workers: bool) -> None:
     """Start a server with sample people and groups, for trying things out.
 
     It listens on this machine only and runs on until `groupreg down`. Called again, it continues with the same data.
     """
     with one_sentence():
-        trial = prepare(folder.resolve(), port, postgres=postgres)
+        trial = prepare(folder.resolve(), port, postgres=postgres, workers=workers)
         if not servers.running(trial):
             cli.out.note("Starting the server ...")
         servers.start(trial)
@@ -72,16 +79,19 @@ def down(cli: Cli, folder: Path) -> None:
         cli.out.say("Stopped." if stopped else f"No server of {folder} runs.")
 
 
-def prepare(folder: Path, port: int | None, *, postgres: bool) -> Trial:
+def prepare(folder: Path, port: int | None, *, postgres: bool, workers: bool) -> Trial:
     """Find the trial of `folder`, or begin one there."""
     trial = Trial.load(folder)
     if trial is None:
-        return begin(folder, port, postgres=postgres)
+        return begin(folder, port, postgres=postgres, workers=workers)
+    if workers and trial.layout is None:
+        message = f"The server in {folder} runs in one process: choose another folder with --data."
+        raise BadInput(message)
     if postgres and trial.postgres_port is None:
         message = f"The server in {folder} keeps its data in SQLite: choose another folder with --data."
         raise BadInput(message)
     if port is not None and port != trial.port:
-        if servers.running(trial):
+        if holder(trial.synapse_lock) is not None:
             message = f"The server already runs at {trial.url}: stop it first with `groupreg down`."
             raise Refused(message)
         trial.port = port
@@ -89,7 +99,7 @@ def prepare(folder: Path, port: int | None, *, postgres: bool) -> Trial:
     return trial
 
 
-def begin(folder: Path, port: int | None, *, postgres: bool) -> Trial:
+def begin(folder: Path, port: int | None, *, postgres: bool, workers: bool) -> Trial:
     """Begin a trial in an empty folder."""
     if folder.exists() and any(folder.iterdir()):
         message = f"{folder} holds files of something else: choose another folder with --data."
@@ -104,7 +114,9 @@ def begin(folder: Path, port: int | None, *, postgres: bool) -> Trial:
     trial = Trial(
         folder=folder,
         port=port or free_port(),
-        postgres_port=free_port() if postgres else None,
+        postgres_port=free_port() if postgres or workers else None,
+        redis_port=free_port() if workers else None,
+        layout=Layout.of() if workers else None,
         registration_secret=secrets.token_urlsafe(24),
         postgres_password=secrets.token_urlsafe(24),
     )

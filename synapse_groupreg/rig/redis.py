@@ -34,17 +34,16 @@ class Redis:
         address = os.environ.get(EXTERNAL)
         if address:
             return cls(*_address(address), None, None)
-        program = _program()
+        process: Process | None = None
         port = free_port()
         folder = Path(tempfile.mkdtemp(prefix="groupreg-redis-"))
-        command = [str(program), "--port", str(port), "--bind", "127.0.0.1"]
-        command += ["--dir", str(folder), "--save", "", "--appendonly", "no"]
-        process = Process("Redis", command, log=folder / "log")
         try:
+            process = Process("Redis", command(port, folder), log=folder / "log")
             process.start()
-            process.wait_until(lambda: _answers(port), seconds=20)
+            process.wait_until(lambda: answers(port), seconds=20)
         except BaseException:
-            process.stop()
+            if process is not None:
+                process.kill()
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return cls("127.0.0.1", port, process, folder)
@@ -77,7 +76,14 @@ def _address(address: str) -> tuple[str, int]:
     return host, int(port or "6379")
 
 
-def _answers(port: int) -> bool:
+def command(port: int, folder: Path) -> list[str]:
+    """What to run to serve Redis on `port`; it keeps nothing in `folder`."""
+    words = [str(_program()), "--port", str(port), "--bind", "127.0.0.1"]
+    return [*words, "--dir", str(folder), "--save", "", "--appendonly", "no"]
+
+
+def answers(port: int) -> bool:
+    """Whether the server on `port` accepts commands."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.sendall(b"PING\r\n")

@@ -12,11 +12,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
 
-from synapse_groupreg.rig.detached import holder
+from synapse_groupreg.rig.detached import end, holder
 
 GROUPREG = Path(sys.executable).with_name("groupreg")
 
@@ -123,6 +124,37 @@ def test_postgres_holds_the_data_over_a_stop():
             assert json.loads(groupreg(folder, "up", "--json").stdout) == told
         finally:
             assert groupreg(folder, "down").stdout == "Stopped.\n"
+
+
+def test_workers_for_a_server_of_one_process_are_refused(place: Path):
+    done = groupreg(place, "up", "--workers")
+    assert done.returncode == 2
+    assert "runs in one process" in done.stderr
+
+
+@pytest.mark.prove
+def test_workers_serve_clients_too_come_back_one_by_one_and_stop_together():
+    with tempfile.TemporaryDirectory(prefix="groupreg-up-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        try:
+            told = json.loads(groupreg(folder, "up", "--workers", "--json").stdout)
+            locks = [
+                folder / "data" / f"{one}.lock" for one in (*told["processes"], "postgres", "redis") if one != "main"
+            ]
+            full = next(iter(told["groups"]))
+            auth = (folder / "data" / "auth" / "dave").read_text().strip().partition(": ")
+            for process in told["processes"].values():
+                if process["serves_clients"]:
+                    url = f"http://127.0.0.1:{process['port']}/_matrix/client/v3/join/{quote(full)}"
+                    answer = requests.post(url, headers={auth[0]: auth[2]}, json={}, timeout=30)
+                    assert (answer.status_code, answer.json()["org.groupreg.code"]) == (403, "room-full")
+            assert end(folder / "data" / "event_persister2.lock")
+            assert json.loads(groupreg(folder, "up", "--json").stdout) == told
+            assert all(holder(lock) for lock in locks)
+        finally:
+            assert groupreg(folder, "down").stdout == "Stopped.\n"
+        assert not any(holder(lock) for lock in locks)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path):

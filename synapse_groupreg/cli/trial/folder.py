@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from synapse_groupreg.cli.failures import BadInput
+from synapse_groupreg.rig.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SERVER_NAME = "localhost"
+
+
+def _layout(noted: Layout | Mapping[str, Any]) -> Layout:
+    return noted if isinstance(noted, Layout) else Layout(**noted)
 
 
 @attrs.define(kw_only=True)
@@ -30,6 +35,9 @@ class Trial:
     """None: the trial runs on SQLite."""
     registration_secret: str = attrs.field(repr=False)
     postgres_password: str = attrs.field(repr=False)
+    redis_port: int | None = None
+    layout: Layout | None = attrs.field(default=None, converter=attrs.converters.optional(_layout), repr=False)
+    """None: the trial runs in one process, and without Redis."""
     passwords: dict[str, str] = attrs.field(factory=dict, repr=False)
     """Name of the account -> password."""
     tokens: dict[str, str] = attrs.field(factory=dict, repr=False)
@@ -49,14 +57,24 @@ class Trial:
         return self.folder / "session.json"
 
     @property
-    def synapse_lock(self) -> Path:
-        """The file that the running Synapse holds locked."""
-        return self.folder / "synapse.lock"
+    def processes(self) -> dict[str, int]:
+        """Synapse's processes, the main one first, each with the port on which it listens."""
+        return {"main": self.port} | ({} if self.layout is None else self.layout.ports())
 
     @property
-    def postgres_lock(self) -> Path:
-        """The file that the running PostgreSQL holds locked."""
-        return self.folder / "postgres.lock"
+    def addresses(self) -> dict[str, str]:
+        """Where clients find each process that serves them, the main one first."""
+        serving = {"main"} if self.layout is None else {"main", *self.layout.clients}
+        return {name: f"http://127.0.0.1:{port}" for name, port in self.processes.items() if name in serving}
+
+    @property
+    def synapse_lock(self) -> Path:
+        """The file that Synapse's main process holds locked while it runs."""
+        return self.lock("synapse")
+
+    def lock(self, server: str) -> Path:
+        """The file that a server (`synapse`, `postgres`, `redis`, a worker by its name) holds locked while it runs."""
+        return self.folder / f"{server}.lock"
 
     def save(self) -> None:
         """Write it down, whole or not at all."""

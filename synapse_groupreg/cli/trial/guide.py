@@ -19,6 +19,7 @@ from synapse_groupreg.cli.trial.folder import SERVER_NAME
 if TYPE_CHECKING:
     from synapse_groupreg.cli.output import Output
     from synapse_groupreg.cli.trial.folder import Trial
+    from synapse_groupreg.rig.layout import Layout
 
 
 @attrs.frozen
@@ -42,6 +43,9 @@ def data(trial: Trial) -> dict[str, Any]:
         "folder": str(trial.folder),
         "session": str(trial.session),
         "database": "sqlite" if trial.postgres_port is None else "postgres",
+        "processes": {
+            name: {"port": port, "serves_clients": name in trial.addresses} for name, port in trial.processes.items()
+        },
         "accounts": [
             {"user_id": samples.user_id(name), "password": trial.passwords[name], "assurance": assurance}
             for name, assurance in {samples.ADMIN: None, **samples.ASSURANCE}.items()
@@ -54,6 +58,9 @@ def data(trial: Trial) -> dict[str, Any]:
 def show(out: Output, trial: Trial) -> None:
     """Everything for a person."""
     out.say(f"The server runs at {trial.url}, its files are in {_short(trial.folder)}.")
+    if trial.layout is not None:
+        rows = [(name, f"http://127.0.0.1:{port}", _part(trial.layout, name)) for name, port in trial.processes.items()]
+        out.table("Processes", ("process", "address", "what it does"), rows)
     names = (samples.ADMIN, *samples.ASSURANCE)
     rows = [(samples.user_id(name), trial.passwords[name], _standing(name)) for name in names]
     out.table("Accounts", ("account", "password", "made as"), rows)
@@ -103,6 +110,14 @@ def attempts(trial: Trial) -> tuple[Attempt, ...]:
             before=f"{groupreg} blacklist add {samples.user_id('alice')} --reason Advertising --basis 'article 11'",
         ),
     )
+
+
+def _part(layout: Layout, name: str) -> str:
+    if name in layout.persisters:
+        return "writes events; for the other processes only"
+    if name in layout.background:
+        return "does the background tasks and the module's upkeep"
+    return "serves clients" if name in layout.clients else "serves clients, and what workers may not"
 
 
 def _standing(name: str) -> str:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The processes of a trial: Synapse with the module and, if chosen, PostgreSQL. They outlive the command."""
+"""The processes of a trial: Synapse with the module and, if chosen, PostgreSQL and Redis. They outlive the command."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 
 from synapse_groupreg.cli.failures import Refused
 from synapse_groupreg.cli.trial.folder import SERVER_NAME
+from synapse_groupreg.rig import redis
 from synapse_groupreg.rig.detached import end, holder
-from synapse_groupreg.rig.homeserver_yaml import HomeserverFiles
-from synapse_groupreg.rig.process import Process
-from synapse_groupreg.rig.synapse import MAIN, Member, healthy, require_synapse
+from synapse_groupreg.rig.homeserver_yaml import HomeserverFiles, http_listener
+from synapse_groupreg.rig.layout import WORKER
+from synapse_groupreg.rig.process import Process, wait_for_all
+from synapse_groupreg.rig.synapse import MAIN, Member, require_synapse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from synapse_groupreg.cli.trial.folder import Trial
     from synapse_groupreg.rig.database import Database
@@ -39,17 +42,44 @@ _SETTINGS = {"enable_registration": False, "enable_registration_without_verifica
 
 
 def running(trial: Trial) -> bool:
-    """Whether the trial's Synapse runs."""
-    return holder(trial.synapse_lock) is not None
+    """Whether the trial's Synapse runs, with all of its processes."""
+    return all(holder(_lock(trial, name)) is not None for name in trial.processes)
 
 
 def start(trial: Trial) -> None:
     """Start what does not run yet and wait until clients are served."""
     require_synapse()
     database = None if trial.postgres_port is None else _start_postgres(trial, trial.postgres_port)
+    if trial.redis_port is not None:
+        _start_redis(trial, trial.redis_port)
     if running(trial):
         return
-    _check_free(trial.port)
+    if holder(trial.synapse_lock) is None:
+        _check_free(trial.port)
+    main, *workers = _members(trial, _files(trial, database))
+    # The main process first: it makes the tables.
+    for members in ([main], workers):
+        _start([member.ready for member in members if holder(_lock(trial, member.name)) is None])
+
+
+def stop(trial: Trial) -> bool:
+    """Stop the servers, Synapse first; whether there was one to stop."""
+    stopped = [end(_lock(trial, name)) for name in reversed(trial.processes)]
+    stopped.append(end(trial.lock("redis")))
+    # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
+    stopped.append(end(trial.lock("postgres"), by=signal.SIGINT))
+    return any(stopped)
+
+
+def _lock(trial: Trial, name: str) -> Path:
+    return trial.synapse_lock if name == "main" else trial.lock(name)
+
+
+def _files(trial: Trial, database: Database | None) -> HomeserverFiles:
+    layout, redis_port = trial.layout, trial.redis_port
+    several: dict[str, object] = {}
+    if layout is not None and redis_port is not None:
+        several = layout.settings("127.0.0.1", redis_port)
     files = HomeserverFiles(
         folder=trial.folder / "synapse",
         port=trial.port,
@@ -57,18 +87,21 @@ def start(trial: Trial) -> None:
         database=database,
         module_config=MODULE_CONFIG,
         registration_secret=trial.registration_secret,
-        settings=_SETTINGS,
+        settings=_SETTINGS | several,
+        further_listeners=[] if layout is None else [http_listener(layout.replication_port, "replication")],
     )
     files.write()
-    synapse = Member.of("main", MAIN, files.arguments, folder=files.folder, port=trial.port, lock=trial.synapse_lock)
-    _start(synapse.process, partial(healthy, synapse.url))
+    return files
 
 
-def stop(trial: Trial) -> bool:
-    """Stop the servers, Synapse first; whether there was one to stop."""
-    stopped = end(trial.synapse_lock)
-    # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
-    return end(trial.postgres_lock, by=signal.SIGINT) or stopped
+def _members(trial: Trial, files: HomeserverFiles) -> list[Member]:
+    """The processes of Synapse, the main one first."""
+    folder, arguments = files.folder, files.arguments
+    members = [Member.of("main", MAIN, arguments, folder=folder, port=trial.port, lock=trial.synapse_lock)]
+    for name, port, path in () if trial.layout is None else trial.layout.write(folder):
+        own = [*arguments, "--config-path", str(path)]
+        members.append(Member.of(name, WORKER, own, folder=folder, port=port, lock=trial.lock(name)))
+    return members
 
 
 def _start_postgres(trial: Trial, port: int) -> Database:
@@ -76,27 +109,39 @@ def _start_postgres(trial: Trial, port: int) -> Database:
     from synapse_groupreg.rig.postgres import create_database, exists  # noqa: PLC0415
 
     cluster = Cluster(trial.folder / "postgres", port=port, password=trial.postgres_password)
-    if holder(trial.postgres_lock) is None:
+    lock = trial.lock("postgres")
+    if holder(lock) is None:
         _check_free(port)
         cluster.create()
-        command = cluster.command()
         log = trial.folder / "postgres.log"
-        process = Process("PostgreSQL", command, log=log, user=cluster.user, lock=trial.postgres_lock)
-        _start(process, cluster.answers)
+        process = Process("PostgreSQL", cluster.command(), log=log, user=cluster.user, lock=lock)
+        _start([(process, cluster.answers)])
     administration = cluster.database("postgres")
     if not exists(administration, _DATABASE):
         create_database(administration, _DATABASE)
     return cluster.database(_DATABASE)
 
 
-def _start(process: Process, ready: Callable[[], bool]) -> None:
-    process.start()
+def _start_redis(trial: Trial, port: int) -> None:
+    lock = trial.lock("redis")
+    if holder(lock) is None:
+        _check_free(port)
+        process = Process("Redis", redis.command(port, trial.folder), log=trial.folder / "redis.log", lock=lock)
+        _start([(process, partial(redis.answers, port))])
+
+
+def _start(starting: Sequence[tuple[Process, Callable[[], bool]]]) -> None:
+    """Start all at once and leave them once they are ready; none stays when one fails."""
     try:
-        process.wait_until(ready)
+        for process, _ in starting:
+            process.start()
+        wait_for_all(starting)
     except BaseException:
-        process.kill()
+        for process, _ in starting:
+            process.kill()
         raise
-    process.leave()
+    for process, _ in starting:
+        process.leave()
 
 
 def _check_free(port: int) -> None:

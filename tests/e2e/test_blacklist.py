@@ -99,6 +99,36 @@ def test_a_barred_account_keeps_all_but_groups(server: Homeserver, reviewer: Sta
     assert {name: answer.status for name, answer in acts.items()} == dict.fromkeys(acts, 200)
 
 
+@pytest.mark.parametrize("version", ["9", *(pytest.param(one, marks=pytest.mark.prove) for one in ("10", "11")), "12"])
+def test_a_barred_founder_manages_nothing_whatever_the_room_version(
+    server: Homeserver, admin: Staff, reviewer: Staff, version: str
+) -> None:
+    """From version 12 on no power levels bind whoever made the room; nobody has to change them here."""
+    founder, member, outsider = Person(server, "founder"), Person(server, "member"), Person(server, "outsider")
+    room = founder.found_group(room_version=version)
+    member.join(room).good()
+    said = member.send(room).good()["event_id"]
+    entry = reviewer.bar(founder.user_id).good()["id"]
+    acts = {
+        "post": lambda: founder.send(room),
+        "topic": lambda: founder.set_state(room, "m.room.topic", {"topic": "mine"}),
+        "levels": lambda: founder.set_state(room, "m.room.power_levels", {}),
+        "redact": lambda: founder.redact(room, said),
+        "kick": lambda: founder.kick(room, member.user_id),
+        "ban": lambda: founder.ban(room, member.user_id),
+        "invite": lambda: founder.invite(room, outsider.user_id),
+        "upgrade": lambda: founder.upgrade(room, "12"),
+    }
+    for act in acts.values():
+        refused(act(), ACCOUNT)
+    assert founder.members(room) == {founder.user_id, member.user_id}
+    assert admin.room(room)["founder"] == founder.user_id
+    reviewer.lift(entry).good()
+    # The upgrade last: it closes the room.
+    for name in ("post", "topic", "redact", "invite", "kick", "upgrade"):
+        acts[name]().good()
+
+
 def test_in_a_dry_run_the_blacklist_only_counts(
     server: Homeserver, admin: Staff, reviewer: Staff, friend: Person
 ) -> None:

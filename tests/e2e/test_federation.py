@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Groups and the people of other servers: kept out where federation is closed, counted and refused where it is open."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from urllib.parse import quote
+
+import pytest
+
+from synapse_groupreg.rig import Homeserver
+from synapse_groupreg.rig.federation import Federation
+from tests.e2e.client import MATRIX, Answer, Person, Staff, at_once, poll, refused
+
+CAP = 3
+OPEN = {"mode": "enforce", "federation": "open", "quotas": {"members_per_room": CAP}}
+CLOSED = {"mode": "enforce", "federation": "closed", "quotas": {"members_per_room": CAP}}
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Homeserver]]:
+    """Starts a homeserver that federates with the others of this module; stopped after it."""
+    federation = Federation(tmp_path_factory.mktemp("authority"))
+    with ExitStack() as running:
+        yield lambda **how: running.enter_context(federation.homeserver(tmp_path_factory.mktemp("homeserver"), **how))
+
+
+@pytest.fixture(scope="module")
+def here(start: Callable[..., Homeserver]) -> Homeserver:
+    """Ours, open to other servers."""
+    return start(module_config=OPEN)
+
+
+@pytest.fixture(scope="module")
+def there(start: Callable[..., Homeserver]) -> Homeserver:
+    """Somebody else's, which knows nothing of the module."""
+    return start()
+
+
+@pytest.fixture(scope="module")
+def closed(start: Callable[..., Homeserver]) -> Homeserver:
+    """Ours, closed to other servers; its people are guests elsewhere."""
+    return start(module_config=CLOSED)
+
+
+@pytest.fixture(scope="module")
+def staff(here: Homeserver) -> Staff:
+    return Staff(here, "staff")
+
+
+def join(person: Person, room: str, by: Homeserver) -> Answer:
+    """Join a room with the help of another server."""
+    return person.call("POST", f"{MATRIX}/join/{quote(room)}", {}, server_name=by.server_name)
+
+
+def state(person: Person, room: str) -> dict[tuple[str, str], str]:
+    """The ids of the events that make up the room's state, as the person's server sees it."""
+    events = person.call("GET", f"{MATRIX}/rooms/{quote(room)}/state").good()
+    return {(one["type"], one["state_key"]): one["event_id"] for one in events}
+
+
+def agree(*members: Person, room: str) -> bool:
+    """Whether the servers of these members see the same state, at last."""
+    return poll(lambda: len({json.dumps(sorted(state(member, room).items())) for member in members}) == 1)
+
+
+@pytest.mark.parametrize("version", [*(pytest.param(one, marks=pytest.mark.prove) for one in ("9", "10", "11")), "12"])
+def test_the_last_place_goes_to_one_server_and_another_is_refused(
+    here: Homeserver, there: Homeserver, closed: Homeserver, version: str
+) -> None:
+    founder, regular = Person(here, "founder"), Person(here, "regular")
+    guest, late = Person(there, "guest"), Person(closed, "late")
+    room = founder.found_group(room_version=version)
+    regular.join(room).good()
+    join(guest, room, here).good()
+    # The refusal comes through to the client, which shows it as one of its own server.
+    refused(join(late, room, here), "room-full")
+    # Refused, not half in: no server believes that they entered.
+    assert late.joined_rooms() == set()
+    assert agree(founder, guest, room=room)
+    assert founder.members(room) == guest.members(room) == {founder.user_id, regular.user_id, guest.user_id}
+
+    regular.leave(room).good()
+    join(late, room, here).good()
+    assert agree(founder, guest, late, room=room)
+
+
+def test_a_join_that_another_server_lets_in_counts_here(here: Homeserver, there: Homeserver, staff: Staff) -> None:
+    """Nobody can keep a server that is in a room from letting in more of its people; what ours let in stays exact."""
+    founder, first, second, local = (
+        Person(here, "founder"),
+        Person(there, "first"),
+        Person(there, "second"),
+        Person(here, "local"),
+    )
+    room = founder.found_group()
+    join(first, room, here).good()
+    local.join(room).good()
+    second.join(room).good()
+    assert agree(founder, second, room=room)
+    assert poll(lambda: staff.room(room)["quotas"]["members"]["used"] == CAP + 1)
+    local.leave(room).good()
+    refused(local.join(room), "room-full")
+    second.leave(room).good()
+    assert poll(lambda: local.join(room).ok)
+
+
+def test_who_is_barred_here_does_not_enter_from_there(here: Homeserver, there: Homeserver, staff: Staff) -> None:
+    founder, barred, other = Person(here, "founder"), Person(there, "barred"), Person(there, "other")
+    room = founder.found_group()
+    account = staff.bar(barred.user_id).good()["id"]
+    refused(join(barred, room, here), "account-blacklisted")
+    own = barred.found_group()
+    assert barred.invite(own, founder.user_id).status == 403
+    staff.lift(account).good()
+    server = staff.bar(there.server_name).good()["id"]
+    refused(join(other, room, here), "server-blacklisted")
+    staff.lift(server).good()
+    join(other, room, here).good()
+    assert agree(founder, other, room=room)
+
+
+def crowd(server: Homeserver, room: str, size: int) -> list[Person]:
+    """So many more members of a room on its own server."""
+    people = []
+    while len(people) < size:
+        batch = at_once([lambda: Person(server, "one") for _ in range(min(10, size - len(people)))])
+        for answer in at_once([lambda one=one: one.join(room) for one in batch]):  # type: ignore[misc]
+            answer.good()
+        people += batch
+        for one in batch:
+            one.close()
+    return people
+
+
+def enter_a_large_room(here: Homeserver, there: Homeserver, staff: Staff, size: int) -> None:
+    host, visitor = Person(there, "host"), Person(here, "visitor")
+    room = host.found_group()
+    members = [host, *crowd(there, room, size - 1)]
+    # Judged as something sent, the membership of this one would be torn out of the room.
+    entry = staff.bar(members[-1].user_id).good()["id"]
+    join(visitor, room, there).good()
+    staff.lift(entry).good()
+    everybody = {visitor.user_id, *(one.user_id for one in members)}
+    assert visitor.members(room) == everybody
+    assert poll(lambda: host.members(room) == everybody)
+    with closing(sqlite3.connect(here.files.folder / "homeserver.db")) as database:
+        found = database.execute(
+            "SELECT e.rejection_reason, j.internal_metadata FROM events e JOIN event_json j USING (event_id)"
+            " WHERE e.room_id = ? AND e.state_key IS NOT NULL",
+            (room,),
+        ).fetchall()
+    assert len(found) > size
+    marks = {"soft_failed", "spam_checker_spammy", "redacted"}
+    assert [row for row in found if row[0] is not None or marks & json.loads(row[1]).keys()] == []
+
+
+def test_joining_a_room_of_another_server_tears_nobody_out_of_it(
+    here: Homeserver, there: Homeserver, staff: Staff
+) -> None:
+    enter_a_large_room(here, there, staff, 12)
+
+
+@pytest.mark.prove
+def test_nor_does_joining_a_large_one(here: Homeserver, there: Homeserver, staff: Staff) -> None:
+    enter_a_large_room(here, there, staff, 1000)
+
+
+def test_closed_groups_let_nobody_in_from_there_and_older_ones_are_named(closed: Homeserver, there: Homeserver) -> None:
+    staff, founder, outsider = Staff(closed), Person(closed, "founder"), Person(there, "outsider")
+    with staff.dry():
+        older = founder.found_group()
+    newer = founder.found_group()
+    answer = join(outsider, newer, closed)
+    assert (answer.status, answer.body["errcode"]) == (403, "M_FORBIDDEN")
+    assert founder.members(newer) == {founder.user_id}
+    named = staff.status()["federated_groups"]["rooms"]
+    assert (older in named, newer in named) == (True, False)
+    join(outsider, older, closed).good()
+    assert agree(founder, outsider, room=older)

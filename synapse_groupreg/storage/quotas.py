@@ -200,12 +200,12 @@ def rooms_founded(
 ) -> Use:
     """The groups that a person founded and that still take a place, plus what is promised to others than `besides`."""
     _settle_conversions(txn, subject, now_ms)
-    holders = promised(txn, subject, FOUNDED, now_ms) - {besides}
+    waiting = promised(txn, subject, FOUNDED, now_ms) - {besides}
+    waiting -= _arrived(txn, accounts).keys() if waiting else set()
     held = _held(txn, accounts, now_ms)
-    if holders:
-        holders -= _arrived(txn, accounts)
+    waiting = _still_waiting(txn, waiting, accounts, held)
     return Use(
-        len(held) + len(holders - {CONVERSION + room_id for room_id in held}), limit(txn, subject, FOUNDED, default)
+        len(held) + len(waiting - {CONVERSION + room_id for room_id in held}), limit(txn, subject, FOUNDED, default)
     )
 
 
@@ -214,8 +214,8 @@ def upgrade_holder(txn: Transaction, accounts: list[str], old_room: str) -> str:
 
     Without the number, the promise for a second successor would seem kept because the first is there.
     """
-    made = [one for one in state.made_ever(txn, accounts) if one.founding_id is None and one.predecessor == old_room]
-    return _upgrade_holder(old_room, len(made))
+    ever = state.made_ever(txn, accounts).values()
+    return _upgrade_holder(old_room, sum(one.founding_id is None and one.predecessor == old_room for one in ever))
 
 
 def upgrade_unfinished(txn: Transaction, subject: str, accounts: list[str], now_ms: int, *, besides: str) -> bool:
@@ -225,7 +225,7 @@ def upgrade_unfinished(txn: Transaction, subject: str, accounts: list[str], now_
     be a room that took no place.
     """
     holders = {holder for holder in promised(txn, subject, FOUNDED, now_ms) if holder.startswith(UPGRADE)}
-    if holders - {besides} - _arrived(txn, accounts):
+    if holders - {besides} - _arrived(txn, accounts).keys():
         return True
     held = _held(txn, accounts, now_ms)
     upgrades = {
@@ -241,13 +241,14 @@ def rooms_joined(
     txn: Transaction, subject: str, accounts: list[str], now_ms: int, *, besides: str | None, default: int
 ) -> Use:
     """The groups that a person is a member of, plus what is promised; `besides` is the room asked for."""
-    holders = promised(txn, subject, JOINED, now_ms)  # first: who arrives meanwhile is then seen twice, not missed
-    joined = state.joined_by(txn, accounts)
+    waiting = promised(txn, subject, JOINED, now_ms)
+    if any(not holder.startswith("!") for holder in waiting):
+        waiting -= _arrived(txn, accounts).keys()
+    joined = set(state.joined_by(txn, accounts))
     rows = rooms.ensure_all(txn, joined)
     held = {room_id for room_id, row in rows.items() if row.kind is RoomKind.group and row.successor is None}
-    waiting = {holder for holder in holders - set(joined) if not _left_again(txn, holder, accounts, now_ms)}
-    if any(not holder.startswith("!") for holder in waiting):
-        waiting -= _arrived(txn, accounts)
+    waiting = {holder for holder in waiting - joined if not _left_again(txn, holder, accounts, now_ms)}
+    waiting = _still_waiting(txn, waiting, accounts, joined)
     return Use(len((held | waiting) - {besides}), limit(txn, subject, JOINED, default))
 
 
@@ -284,15 +285,27 @@ def _left_again(txn: Transaction, holder: str, accounts: list[str], now_ms: int)
     return not select_in(txn, sql, accounts, room_subject(holder), MEMBERS, now_ms, holder)
 
 
-def _arrived(txn: Transaction, accounts: list[str]) -> set[str]:
-    """The holders whose room was made by now: it counts by itself, or no longer."""
-    arrived: set[str] = set()
+def _still_waiting(txn: Transaction, waiting: set[str], accounts: list[str], counted: set[str]) -> set[str]:
+    """Those of the promised whose room is not among the counted ones.
+
+    INVARIANT: what is promised is read first, then what arrived, then what is there, then this. A room that arrives
+    between two of these statements is then counted once: as promised until it was there when all were counted.
+    """
+    if all(holder.startswith("!") for holder in waiting):
+        return waiting
+    arrived = _arrived(txn, accounts)
+    return {holder for holder in waiting if arrived.get(holder) not in counted}
+
+
+def _arrived(txn: Transaction, accounts: list[str]) -> dict[str, str]:
+    """The holders whose room was made by now, and that room: it counts by itself, or no longer."""
+    arrived: dict[str, str] = {}
     successors: Counter[str] = Counter()
-    for made in state.made_ever(txn, accounts):
+    for room_id, made in state.made_ever(txn, accounts).items():
         if made.founding_id is not None:
-            arrived.add(made.founding_id)
+            arrived[made.founding_id] = room_id
         elif made.predecessor is not None:
-            arrived.add(_upgrade_holder(made.predecessor, successors[made.predecessor]))
+            arrived[_upgrade_holder(made.predecessor, successors[made.predecessor])] = room_id
             successors[made.predecessor] += 1
     return arrived
 

@@ -229,17 +229,18 @@ def created_by(txn: Transaction, user_ids: Iterable[str]) -> list[str]:
     return [str(row[0]) for row in select_in(txn, sql, user_ids) if row[1] == row[2]]
 
 
-def made_ever(txn: Transaction, user_ids: Iterable[str]) -> list[Create]:
+def made_ever(txn: Transaction, user_ids: Iterable[str]) -> dict[str, Create]:
     """The create events of all rooms that these accounts made, also of those that nobody of this server is in now.
 
-    Synapse forgets the current state of such a room, so the create event is found as the first of its events.
+    Synapse forgets the current state of such a room, so the create event is found as the first of its events. The
+    oldest room comes first.
     """
     sql = (
-        "SELECT j.json FROM local_current_membership m"
+        "SELECT e.stream_ordering, m.room_id, j.json FROM local_current_membership m"
         " JOIN events e ON e.room_id = m.room_id AND e.topological_ordering = 1 AND e.type = 'm.room.create'"
         " JOIN event_json j ON j.event_id = e.event_id WHERE m.user_id IN ({}) AND e.sender = m.user_id"
     )
-    return [_create(json.loads(row[0])) for row in select_in(txn, sql, user_ids)]
+    return {str(row[1]): _create(json.loads(row[2])) for row in sorted(select_in(txn, sql, user_ids))}
 
 
 def joined_by(txn: Transaction, user_ids: Iterable[str]) -> list[str]:

@@ -7,8 +7,10 @@ The last tests plant the two bugs that this guards against, and show that the fi
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
@@ -188,6 +190,65 @@ def test_who_comes_in_without_asking_takes_a_place_that_nobody_else_gets(
     assert 20 <= pg_db.do(state.members, room_id) <= 26  # nobody could refuse those who didn't ask
     late = ask_at_once(pg_db, [to_join(seed.local("late"), room_id)])
     assert allowed(late) == 0
+
+
+class Interrupted:
+    """A transaction in which something else is committed before one of its statements."""
+
+    def __init__(self, txn: Transaction, before: int, commit: Callable[[], object]) -> None:
+        self._txn = txn
+        self._left = before
+        self._commit = commit
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> object:
+        if self._left == 0:
+            self._commit()
+        self._left -= 1
+        return self._txn.execute(sql, parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._txn, name)
+
+
+def promise(txn: Transaction, quota: str, user: str, room_id: str) -> None:
+    if quota == quotas.MEMBERS:
+        quotas.reserve_member(txn, room_id, user, now_ms=NOW, ttl_ms=1_000)
+    else:
+        quotas.reserve(txn, f"account:{user}", quota, room_id, NOW + 1_000)
+
+
+def arrive(database: TestDatabase, quota: str, user: str, room_id: str) -> None:
+    with contextlib.closing(database.another()) as other:
+        if quota == quotas.MEMBERS:
+            other.do(seed.set_membership, room_id, user, "join")
+        else:
+            other.do(seed.make_room, user, kind=RoomKind.group, founding_id=room_id)
+
+
+def used(txn: Any, quota: str, user: str, room_id: str) -> int:
+    if quota == quotas.MEMBERS:
+        return quotas.members(txn, room_id, NOW, besides="", default=9).used - 1  # its founder
+    if quota == quotas.FOUNDED:
+        return quotas.rooms_founded(txn, f"account:{user}", [user], NOW, default=9).used
+    return quotas.rooms_joined(txn, f"account:{user}", [user], NOW, besides=None, default=9).used
+
+
+@pytest.mark.parametrize("quota", [quotas.FOUNDED, quotas.JOINED, quotas.MEMBERS])
+def test_what_arrives_while_places_are_counted_is_counted_once(pg_db: TestDatabase, quota: str) -> None:
+    for before in itertools.count():
+        user, arrived = seed.local(f"user{before}"), [False]
+        room_id = open_group(pg_db) if quota == quotas.MEMBERS else f"founding{before}"
+
+        def come(user: str = user, room_id: str = room_id, arrived: list[bool] = arrived) -> None:
+            arrive(pg_db, quota, user, room_id)
+            arrived[0] = True
+
+        pg_db.do(promise, quota, user, room_id)
+        with pg_db.begin() as txn:
+            assert used(Interrupted(txn, before, come), quota, user, room_id) == 1, f"before statement {before}"
+        if not arrived[0]:  # the count takes no more statements
+            assert before > 1
+            return
 
 
 def overshoots(database: TestDatabase, *, isolation: int | None = None) -> bool:

@@ -4,66 +4,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
-import aiohttp
 import pytest
-from attrs import evolve, frozen
 
 from synapse_groupreg.rig import Homeserver, WorkerHomeserver
-from tests.e2e.client import MATRIX, Answer, Person, Staff, at_once, refused
+from tests.e2e.client import MATRIX, Person, at_once, refused
+from tests.e2e.town import Request, Town, told
 
 CAP, JOINED, FOUNDED = 20, 6, 5
 QUOTAS = {"members_per_room": CAP, "rooms_joined": JOINED, "rooms_founded": FOUNDED}
 CONFIG = {"mode": "enforce", "federation": "closed", "quotas": QUOTAS}
-
-
-@frozen
-class Request:
-    token: str | None
-    path: str
-    preset: str | None = None
-    """Of the room, where one is founded."""
-
-
-@frozen
-class Town:
-    """A homeserver, and the processes of it that clients are spread over."""
-
-    server: Homeserver
-    urls: tuple[str, ...]
-    staff: Staff
-    rooms: list[str]
-    """Groups that anybody may join."""
-
-    @classmethod
-    def of(cls, server: Homeserver) -> Town:
-        staff, host = Staff(server), Person(server, "host")
-        staff.limit(host.user_id, rooms_founded=100, rooms_joined=100).good()
-        town = cls(server, (server.url,), staff, [])
-        founding = Request(host.token, f"{MATRIX}/createRoom", "public_chat")
-        return evolve(town, rooms=[answer.room_id for answer in town.post_all([founding] * 30)])
-
-    def post_all(self, requests: list[Request]) -> list[Answer]:
-        """Send all at once, each over a connection of its own, in turn to each process."""
-        return asyncio.run(self._post_all(requests))
-
-    async def _post_all(self, requests: list[Request]) -> list[Answer]:
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-            spread = zip(itertools.cycle(self.urls), requests, strict=False)
-            return await asyncio.gather(*(_post(session, url, request) for url, request in spread))
-
-
-async def _post(session: aiohttp.ClientSession, url: str, request: Request) -> Answer:
-    headers = {"Authorization": f"Bearer {request.token}"}
-    async with session.post(
-        url + request.path, json={"preset": request.preset} if request.preset else {}, headers=headers
-    ) as answer:
-        return Answer(answer.status, await answer.json())
 
 
 @pytest.fixture(scope="module")
@@ -82,16 +34,7 @@ def town(request: pytest.FixtureRequest) -> Town:
     if request.param == "sqlite":
         return cast("Town", request.getfixturevalue("on_sqlite"))
     town: Town = request.getfixturevalue("on_postgres")
-    return town if request.param == "postgres" else over_workers(town)
-
-
-def over_workers(town: Town) -> Town:
-    return evolve(town, urls=cast("WorkerHomeserver", town.server).urls[1:])
-
-
-def told(answers: list[Answer]) -> Counter[str]:
-    """How many succeeded, and how many were refused for what."""
-    return Counter("done" if answer.ok else str(answer.code or answer.body) for answer in answers)
+    return town if request.param == "postgres" else town.over_workers()
 
 
 def test_a_group_takes_in_as_many_as_it_has_places(town: Town):
@@ -139,7 +82,7 @@ def test_accounts_of_one_person_found_as_many_groups_as_the_person_may(town: Tow
 
 def test_the_last_place_of_a_group_goes_to_one_of_two_who_come_by_different_processes(on_postgres: Town):
     # One process lets one join a room at a time, so that only two processes can meet at the last place.
-    town = over_workers(on_postgres)
+    town = on_postgres.over_workers()
     regular, *rivals = (Person(town.server, "rival") for _ in ("", *town.urls))
     for person in (regular, *rivals):
         town.staff.limit(person.user_id, rooms_joined=100).good()

@@ -1,10 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What staff decide at one process holds on every other within two seconds."""
+"""What staff decide at one process holds on every other: within half a second, without Redis within two."""
 
 from __future__ import annotations
 
 import itertools
+import logging
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -14,19 +16,43 @@ from urllib.parse import quote
 
 import pytest
 
-from synapse_groupreg.rig import WorkerHomeserver
+from synapse_groupreg.rig import Postgres, Redis, WorkerHomeserver
+from synapse_groupreg.rig.redis import EXTERNAL
 from tests.e2e.client import GROUPREG, MATRIX, Answer, Client, Person, Staff, refused
 
 SOON = 2.0
-"""Seconds in which a decision is in force everywhere, also on a busy machine; on an idle one it takes a fraction."""
-TRIALS = 10
+"""Seconds in which a decision is in force everywhere, also on a busy machine and without Redis."""
+AT_ONCE = 0.5
+"""Seconds that ninety-nine of a hundred decisions take at most while Redis is there."""
 _transactions = itertools.count(1)
+logger = logging.getLogger(__name__)
 CONFIG = {"mode": "dry", "federation": "closed", "identity": {"required": {"post": "contact"}}}
 
 
 @pytest.fixture(scope="module")
-def server(start_workers: Callable[..., WorkerHomeserver]) -> WorkerHomeserver:
-    return start_workers(module_config=CONFIG)
+def own_redis() -> Iterator[Redis]:
+    """A Redis that the last test may stop."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv(EXTERNAL, raising=False)
+        with Redis.start() as server:
+            yield server
+
+
+@pytest.fixture(scope="module")
+def server(
+    own_redis: Redis, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WorkerHomeserver]:
+    folder, database = tmp_path_factory.mktemp("homeserver"), postgres.create_database()
+    with WorkerHomeserver(
+        folder, database=database, redis=own_redis, persisters=2, background=True, module_config=CONFIG
+    ) as server:
+        yield server
+
+
+@pytest.fixture
+def acts(request: pytest.FixtureRequest) -> int:
+    """How many acts are timed."""
+    return 200 if request.config.getoption("--prove") else 10
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +70,14 @@ def everywhere(server: WorkerHomeserver, person: Person) -> Iterator[list[Client
     """The person's session at each process, the main one first."""
     with ExitStack() as open_ones:
         yield [open_ones.enter_context(person.at(url)) for url in server.urls]
+
+
+def seconds_everywhere(true: Callable[[Client], bool], clients: list[Client]) -> float:
+    """How long it takes until something is true at every process."""
+    start = time.monotonic()
+    while clients := [client for client in clients if not true(client)]:
+        assert time.monotonic() - start < 10 * SOON
+    return time.monotonic() - start
 
 
 def seconds_until(true: Callable[[], bool]) -> float:
@@ -82,20 +116,68 @@ def _is(client: Client, wanted: str) -> bool:
     return mode(client) == wanted
 
 
-def test_an_entry_of_the_blacklist_spreads_at_once(admin: Staff, person: Person, everywhere: list[Client]) -> None:
-    """Made at the main process, seen at a worker; lifted at that worker, seen at the other."""
-    _, first, second = everywhere
-    waits = []
-    with admin.at(first.url) as reviewer:
-        for _ in range(TRIALS):
-            entry = admin.bar(person.user_id, scope="account").good()["id"]
-            waits.append(seconds_until(lambda: barred(first)))
-            assert seconds_until(lambda: barred(second)) < SOON
-            reviewer.call("DELETE", f"{GROUPREG}/blacklist/{entry}", {}).good()
-            assert not barred(first)
-            waits.append(seconds_until(lambda: not barred(second)))
-    assert statistics.median(waits) < SOON / 4, sorted(waits)
-    assert max(waits) < SOON, sorted(waits)
+def free(client: Client) -> bool:
+    return not barred(client)
+
+
+def times_of_entries(admin: Staff, person: Person, everywhere: list[Client], acts: int) -> list[float]:
+    """How long each of so many entries and lifts took to be in force everywhere; each process serves staff in turn."""
+    entry = {"entity": person.user_id, "scope": "account", "reason": "spam", "basis": "11.3"}
+    waits: list[float] = []
+    with ExitStack() as open_ones:
+        staff = itertools.cycle([open_ones.enter_context(admin.at(client.url)) for client in everywhere])
+        for _ in range(acts // 2):
+            number = next(staff).call("POST", f"{GROUPREG}/blacklist", entry).good()["id"]
+            waits.append(seconds_everywhere(barred, everywhere))
+            next(staff).call("DELETE", f"{GROUPREG}/blacklist/{number}", {}).good()
+            waits.append(seconds_everywhere(free, everywhere))
+    waits.sort()
+    logger.info("p50 %.3f s, p99 %.3f s, of %d acts", statistics.median(waits), ninety_ninth(waits), len(waits))
+    return waits
+
+
+def ninety_ninth(waits: list[float]) -> float:
+    """The 99th percentile of sorted times; the longest of less than a hundred."""
+    return waits[math.ceil(len(waits) * 0.99) - 1]
+
+
+def test_an_entry_of_the_blacklist_spreads_at_once(
+    admin: Staff, person: Person, everywhere: list[Client], acts: int
+) -> None:
+    waits = times_of_entries(admin, person, everywhere, acts)
+    assert statistics.median(waits) < AT_ONCE, waits
+    # A busy machine may delay one of a few.
+    assert ninety_ninth(waits) < (AT_ONCE if acts >= 200 else SOON), waits
+
+
+def test_a_cap_holds_for_the_next_join_at_any_process(
+    server: WorkerHomeserver, admin: Staff, person: Person, everywhere: list[Client], acts: int
+) -> None:
+    """No process has to hear of it: caps are read where places are counted."""
+    admin.mode("enforce").good()
+    host = Person(server, "host")
+    admin.verify(host.user_id).good()
+    room = host.found_group()
+    path = f"{MATRIX}/join/{quote(room)}"
+    assert all(seconds_until(partial(_is, client, "enforce")) < SOON for client in everywhere)
+    for _, client in zip(range(acts // 2), itertools.cycle(everywhere), strict=False):
+        admin.cap(room, 1).good()
+        refused(client.call("POST", path, {}), "room-full")
+        admin.cap(room, 2).good()
+        client.call("POST", path, {}).good()
+        person.leave(room).good()
+
+
+def test_a_process_that_was_away_knows_what_was_decided_meanwhile(
+    server: WorkerHomeserver, admin: Staff, person: Person, everywhere: list[Client]
+) -> None:
+    away = server.member("generic_worker2")
+    away.kill()
+    entry = admin.bar(person.user_id, scope="account").good()["id"]
+    away.start()
+    assert all(barred(client) for client in everywhere)
+    admin.lift(entry).good()
+    assert seconds_everywhere(free, everywhere) < SOON
 
 
 def test_assurance_and_roles_spread_too(
@@ -124,3 +206,13 @@ def test_assurance_and_roles_spread_too(
 
 def _reads_acts(client: Client) -> bool:
     return client.call("GET", f"{GROUPREG}/acts").ok
+
+
+def test_without_redis_decisions_spread_too(
+    own_redis: Redis, admin: Staff, person: Person, everywhere: list[Client], acts: int
+) -> None:
+    """The last test: afterwards the processes of this server no longer hear of each other."""
+    assert not any(barred(client) for client in everywhere)
+    own_redis.stop()
+    waits = times_of_entries(admin, person, everywhere, acts if acts >= 200 else 4)
+    assert waits[-1] < SOON, waits

@@ -30,6 +30,7 @@ from synapse_groupreg.handlers.logins import Logins
 from synapse_groupreg.handlers.notices import Notices
 from synapse_groupreg.handlers.numbering import Founders, Numbering
 from synapse_groupreg.handlers.people import People
+from synapse_groupreg.handlers.removing import Removing
 from synapse_groupreg.handlers.retention.recall import Recall
 from synapse_groupreg.handlers.snapshot import Snapshot
 from synapse_groupreg.handlers.wording import Words
@@ -153,7 +154,12 @@ class GroupRegModule:
             database=self._database,
             homeserver=homeserver,
             snapshot=snapshot,
-            people=People(homeserver, snapshot, _exempt(config, self._api, self._notice_account)),
+            people=People(
+                homeserver,
+                snapshot,
+                _exempt(config, self._api, self._notice_account),
+                own_account=self._notice_account,
+            ),
             journal=self._journal,
         )
         self._words = words = Words(self._database, homeserver, config.texts.default_language)
@@ -226,6 +232,7 @@ class GroupRegModule:
             work = upkeep.Upkeep(self._config, self._database, self._homeserver)
             every(work.often, _UPKEEP_OFTEN_MS, desc="groupreg_upkeep_often")
             every(work.seldom, _UPKEEP_SELDOM_MS, desc="groupreg_upkeep_seldom")
+            every(Removing(self._database, self._homeserver).work, _POLL_MS, desc="groupreg_removals")
             numbering = Numbering(self._config, self._database, self._homeserver, self._snapshot)
             every(numbering.every_second, _POLL_MS, desc="groupreg_numbers")
             every(numbering.every_minute, _UPKEEP_SELDOM_MS, desc="groupreg_numbers_all")

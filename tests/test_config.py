@@ -222,6 +222,7 @@ def leaves(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
 
 OTHERS: dict[type, Any] = {str: "?", bool: False, int: 1, dict: {7: "contact"}}
 OTHER_VALUES = {
+    "measures.report": "not-due",
     "identity.remote_senders": "allow",
     "blacklist.default_scope": "account",
     "texts.default_language": "ko",

@@ -44,6 +44,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "account": "account:account",
         "room": "room:room",
         "group": "group:group",
+        "measure": "measure:measure",
+        "emergency": "emergency:emergency",
         "blacklist": "blacklist:blacklist",
         "proposal": "proposal:proposal",
         "staff": "staff:staff",

@@ -12,17 +12,13 @@ from synapse_groupreg.cli.changes import report
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.failures import NotFound
 from synapse_groupreg.cli.journal import say_rest
-from synapse_groupreg.cli.measures import show_measures
+from synapse_groupreg.cli.measures import LIFTED, SAID, say_effects, show_measures
 from synapse_groupreg.cli.options import Cli, act_command, limit_option, server_command
 from synapse_groupreg.cli.policy_lists import export, follow, followed, import_, unfollow
 from synapse_groupreg.cli.times import EXAMPLES, moment, now_ms
 
 if TYPE_CHECKING:
     from synapse_groupreg.cli.client import Client
-
-SAID = ("id", "kind", "subject", "subject_kind", "author", "start_ms")
-"""What of a new entry the reader typed, or reads in the sentence."""
-HOW_LIFTED = ("lifted_ms", "lifted_by", "lift_reason")
 
 
 @click.group()
@@ -79,6 +75,7 @@ def add(cli: Cli, entity: str, *, dry_run: bool, **fields: Any) -> None:
     kind = (answer.get("after") or {}).get("subject_kind")
     what = f"the {kind} {entity}" if kind else entity
     report(cli.out, answer, act=f"blacklist {what}", done=f"Blacklisted {what}{number}", said=SAID)
+    say_effects(cli.out, answer)
 
 
 @blacklist.command()
@@ -95,7 +92,7 @@ def lift(cli: Cli, entry: str, *, dry_run: bool, reason: str | None) -> None:
     answer = client.act("DELETE", path("blacklist", number), body, dry_run=dry_run)
     subject = (answer.get("after") or {}).get("subject")
     what = f"entry {number} ({subject})" if subject else f"entry {number}"
-    report(cli.out, answer, act=f"lift {what}", done=f"Lifted {what}", said=(*SAID, *HOW_LIFTED))
+    report(cli.out, answer, act=f"lift {what}", done=f"Lifted {what}", said=(*SAID, *LIFTED))
 
 
 def find_entry(client: Client, entity: str) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from synapse_groupreg.cli.output import plural
 from synapse_groupreg.cli.times import utc
 
 if TYPE_CHECKING:
@@ -13,7 +14,13 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.cli.output import Cell, Output
 
-COLUMNS = ("id", "subject", "scope", "state", "from (UTC)", "until (UTC)", "review (UTC)", "author", "reason", "basis")
+SAID = ("id", "kind", "subject", "subject_kind", "author", "start_ms")
+"""What of a new measure the reader typed, or reads in the sentence."""
+LIFTED = ("lifted_ms", "lifted_by", "lift_reason")
+COLUMNS = (
+    *("id", "kind", "subject", "scope", "state", "from (UTC)", "until (UTC)", "review (UTC)"),
+    *("author", "reason", "basis"),
+)
 
 
 def show_measures(
@@ -27,8 +34,9 @@ def row(measure: Mapping[str, Any], now: int) -> list[Cell]:
     """Write one measure."""
     return [
         str(measure.get("id", "")),
+        measure.get("kind"),
         f"{measure.get('subject_kind', '')} {measure.get('subject', '')}".strip(),
-        measure.get("scope"),
+        measure.get("room") or measure.get("scope"),
         state(measure, now),
         utc(measure.get("start_ms")),
         utc(measure.get("until_ms")),
@@ -37,6 +45,20 @@ def row(measure: Mapping[str, Any], now: int) -> list[Cell]:
         measure.get("reason"),
         measure.get("basis"),
     ]
+
+
+def say_effects(out: Output, answer: Mapping[str, Any]) -> None:
+    """Say what follows from an act, and whom it touches."""
+    if out.as_json or not answer.get("changed"):
+        return
+    for one in answer.get("effects") or ():
+        if one["effect"] == "notice":
+            out.say(f"Told in a direct room: {', '.join(one['accounts'])}")
+        elif one["effect"] == "removal":
+            members = plural(one["members"], "member")
+            out.say(f"Removed from {one['room_id']} on {utc(one['due_ms'])} UTC: {members}")
+        else:
+            out.say(f"Nobody (more) is removed from {one['room_id']}.")
 
 
 def state(measure: Mapping[str, Any], now: int) -> str:

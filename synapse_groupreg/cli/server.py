@@ -77,6 +77,7 @@ def show_status(out: Output, answer: Answer) -> None:
     names = ("version", "synapse", "database", "schema", "process")
     out.facts("Server", {name: value(name, answer.get(name)) for name in names})
     show_snapshot(out, answer.get("snapshot") or {})
+    show_standing(out, answer.get("measures") or {})
     show_retention(out, retention)
     show_numbers(out, answer.get("numbers") or {})
     show_exempt(out, answer.get("exempt") or {})
@@ -128,6 +129,26 @@ def show_retention(out: Output, retention: Mapping[str, Any]) -> None:
         age = log.get("checkpoint_age_ms")
         lasts = {"checkpoint age": lasting(age)} if isinstance(age, int) else {}
         out.facts(f"Log {name}", {**cells(log), **lasts})
+
+
+def show_standing(out: Output, standing: Mapping[str, Any]) -> None:
+    """Print how many measures there are, and which wait for staff."""
+    if not standing:
+        return
+    removals = standing.get("removals") or []
+    out.facts(
+        "Measures",
+        {
+            **cells(standing.get("in_force") or {}),
+            "stopped for everybody": ", ".join(standing.get("emergency") or []) or None,
+            "wait for you (groupreg measure list --due)": len(standing.get("due") or []),
+            "reports due": standing.get("reports_due"),
+            "closed groups with members to be removed": len(removals),
+        },
+    )
+    for one in removals:
+        if one.get("problem"):
+            out.warn(f"{one['room_id']}: {one['problem']}")
 
 
 def show_exempt(out: Output, exempt: Mapping[str, Any]) -> None:

@@ -111,6 +111,15 @@ class BlacklistConfig(Section):
     """What an entry on an account cuts when it doesn't say: the functions of groups, or the whole account."""
 
 
+class MeasuresConfig(Section):
+    """Measures on groups and people (articles 11.1 and 11.2)."""
+
+    closed_readable: Duration = 604_800_000
+    """How long members can read a group that was closed, like `7d`; then they are removed from it."""
+    report: Literal["not-due", "due"] = "not-due"
+    """Whether a new measure is to be reported to the authority (11.4), which `groupreg status` then reminds of."""
+
+
 class NoticesConfig(Section):
     """Messages that explain refusals which clients hide, in a direct room with an account of the module's own."""
 
@@ -190,6 +199,8 @@ class GroupRegConfig(Section):
     """Verified identity."""
     blacklist: BlacklistConfig = BlacklistConfig()
     """The blacklist."""
+    measures: MeasuresConfig = MeasuresConfig()
+    """Measures."""
     notices: NoticesConfig = NoticesConfig()
     """Messages that explain refusals."""
     roles: RolesConfig = RolesConfig()
@@ -199,7 +210,7 @@ class GroupRegConfig(Section):
     groups: GroupsConfig = GroupsConfig()
     """Numbers and pages of groups."""
     second_staff: Literal["required", "none"] = "required"
-    """Whether an act that bars more than 20 accounts of this server waits for a second member of staff."""
+    """Whether an act that touches more than 20 accounts or staff, uses a glob or skips a step waits for a second."""
     exempt: tuple[UserGlob, ...] = ()
     """Accounts that quotas and identity rules don't bind, such as bridges and bots; * and ? are wildcards."""
     texts: TextsConfig = TextsConfig()

@@ -49,6 +49,9 @@ class Homeserver(Protocol):
     async def invite(self, user_id: str, person: str, room_id: str) -> None:
         """Invite a person to a room."""
 
+    async def take_out(self, user_id: str, room_id: str, reason: str) -> None:
+        """Let a member leave a room that was closed, as Synapse itself does with rooms that it shuts down."""
+
     async def enter(self, user_id: str, room_id: str) -> None:
         """Join an account of the module's own to a room that it may join. Joining twice is the same as once."""
 
@@ -69,3 +72,6 @@ class Homeserver(Protocol):
 
     async def wait(self, deferred: Deferred[None]) -> None:
         """Wait without losing Synapse's logging context."""
+
+    def wake(self, deferred: Deferred[None]) -> None:
+        """Let go on who waits, without losing it either."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 import attrs
 
 from synapse_groupreg.errors import Conflict, NotFound
-from synapse_groupreg.handlers.act_blacklist import REVIEW_MS, default_scope, show, touched_by
+from synapse_groupreg.handlers.act_measures import REVIEW_MS, default_scope, touched_by
 from synapse_groupreg.handlers.change import Change, Facts, Setting
+from synapse_groupreg.handlers.measures import show
 from synapse_groupreg.handlers.touching import Look, Touched
 from synapse_groupreg.policy.measures import PEOPLE, Measure, MeasureKind
 from synapse_groupreg.policy.policy_lists import PolicyRule, Target, cleaned, current, target
@@ -174,7 +175,11 @@ def brief(rule: PolicyRule) -> Facts:
 
 
 def _fates(txn: Transaction, setting: Setting, look: Look, rules: Iterable[PolicyRule]) -> list[Fate]:
-    barred = {Target(one.subject_kind, one.subject) for one in measures.open_ones(txn, setting.now_ms)}
+    barred = {
+        Target(one.subject_kind, one.subject)
+        for one in measures.open_ones(txn, setting.now_ms)
+        if one.kind is MeasureKind.blacklisted
+    }
     fates = []
     for rule in rules:
         fate = read_rule(look, rule)
@@ -231,7 +236,7 @@ def _bar(txn: Transaction, setting: Setting, action: ImportRules, fate: Fate) ->
     entry = entry_of(setting, fate.rule, fate.subject, reason=f"Listed in {action.source}.", basis=action.basis)
     scope = action.scope if action.scope is not None and fate.subject.kind in PEOPLE else entry.scope
     written = measures.insert(txn, attrs.evolve(entry, scope=scope, review_ms=setting.now_ms + REVIEW_MS))
-    journal(txn, setting, "blacklist", None, written)
+    journal(txn, setting, "impose", None, written)
     return touched_by(txn, written)
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.handlers import (
-    act_blacklist,
+    act_emergency,
     act_exports,
     act_identity,
     act_labels,
     act_lists,
+    act_measures,
     act_proposals,
     act_quotas,
     act_records,
@@ -44,8 +45,10 @@ CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     actions.LimitAccount: act_quotas.limit_account,
     actions.CapRoom: act_quotas.cap_room,
     actions.LabelRoom: act_labels.label,
-    actions.Blacklist: act_blacklist.blacklist,
-    actions.Lift: act_blacklist.lift,
+    actions.Impose: act_measures.impose,
+    actions.Lift: act_measures.lift,
+    actions.SetReport: act_measures.set_report,
+    actions.SwitchEmergency: act_emergency.switch,
     actions.ImportRules: act_lists.import_rules,
     actions.Follow: act_lists.follow,
     actions.Unfollow: act_lists.unfollow,

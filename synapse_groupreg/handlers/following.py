@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from synapse_groupreg.handlers.act_blacklist import touched_by
 from synapse_groupreg.handlers.act_lists import brief, end, entry_of, journal, read_rule
+from synapse_groupreg.handlers.act_measures import touched_by
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.handlers.touching import Look
 from synapse_groupreg.policy.actions import Staff
+from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.policy.policy_lists import Target, current
 from synapse_groupreg.policy.proposals import MANY_ACCOUNTS
 from synapse_groupreg.storage import changes, followed, measures, policy_rooms, state
@@ -94,12 +95,12 @@ def keep_in_step(txn: Transaction, setting: Setting) -> tuple[bool, bool]:
     left -= len(plan.lifted[:left])
     for before, after in plan.changed[:left]:
         measures.update(txn, after)
-        journal(txn, setting, "blacklist", before, after)
+        journal(txn, setting, "impose", before, after)
         touched |= touched_by(txn, after)
     left -= len(plan.changed[:left])
     for entry in plan.new[:left]:
         written = measures.insert(txn, entry)
-        journal(txn, setting, "blacklist", None, written)
+        journal(txn, setting, "impose", None, written)
         touched |= touched_by(txn, written)
     if touched:
         changes.publish(txn, touched, setting.now_ms)
@@ -138,7 +139,7 @@ class _Planner:
         self._txn = txn
         self._setting = setting
         self._look = Look(txn, setting)
-        opened = measures.open_ones(txn, setting.now_ms)
+        opened = [one for one in measures.open_ones(txn, setting.now_ms) if one.kind is MeasureKind.blacklisted]
         self._kept = {_subject(one): one for one in opened if one.list_room is not None}
         self._by_hand = {_subject(one) for one in opened if one.list_room is None}
         self._ended = measures.events_lifted_by_staff(txn, SERVER)

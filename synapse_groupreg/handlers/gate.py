@@ -101,10 +101,15 @@ class Gate:
 
     @recorded
     async def send(
-        self, user_id: str, room_id: str, *, retracts_own: Callable[[], Awaitable[bool]] | None = None
+        self,
+        user_id: str,
+        room_id: str,
+        *,
+        retracts_own: Callable[[], Awaitable[bool]] | None = None,
+        manages: bool = False,
     ) -> Answer:
         """Judge an event. `retracts_own` is asked only if something depends on it."""
-        attempt = Send(actor=self._people.account(user_id), room=self._room(room_id))
+        attempt = Send(actor=self._people.account(user_id), room=self._room(room_id), manages=manages)
         if judge(attempt, self._config).allowed:
             return GO_ON
         own = retracts_own is not None and await retracts_own()
@@ -127,7 +132,7 @@ class Gate:
         now_ms = self._homeserver.now_ms()
         replaced = await self._database.run("groupreg_tombstone", places.is_replaced, room_id, now_ms)
         room = attrs.evolve(self._room(room_id), replaced=replaced)
-        return await self._weigh(Send(actor=self._people.account(user_id), room=room))
+        return await self._weigh(Send(actor=self._people.account(user_id), room=room, manages=True))
 
     @recorded
     async def join(self, user_id: str, room_id: str, *, invited: bool) -> Answer:
@@ -186,10 +191,10 @@ class Gate:
         return await self._settle(attempt, outcome)
 
     @recorded
-    async def manage(self, user_id: str, room_id: str | None) -> Answer:
+    async def manage(self, user_id: str, room_id: str | None, *, about_oneself: bool = False) -> Answer:
         """Judge a kick, ban, alias, upload, profile change or the like."""
         room = self._room(room_id) if room_id is not None else None
-        return await self._weigh(Manage(actor=self._people.account(user_id), room=room))
+        return await self._weigh(Manage(actor=self._people.account(user_id), room=room, about_oneself=about_oneself))
 
     async def log_in(self, user_id: str) -> Answer:
         """Judge a login, a registration under this name, or the use of a token."""

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
+from synapse_groupreg.policy.measures import MeasureKind
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.handlers.snapshot import Snapshot
@@ -79,6 +81,11 @@ RETENTION_PURGED = Gauge(
     "When a period of a log was last removed; 0 for never",
     [_SERVER, "log"],
 )
+MEASURES = Gauge(
+    "synapse_groupreg_measures",
+    "Measures in force, by kind",
+    [_SERVER, "kind"],
+)
 FAILURES = Counter(
     "synapse_groupreg_failed_checks",
     "Checks that failed unexpectedly and were answered as on_error says",
@@ -109,6 +116,12 @@ _SNAPSHOT_AGE = Gauge(
     "How long ago this process last looked whether anything changed",
     [_SERVER],
 )
+
+
+def count_measures(server_name: str, counted: Mapping[str, int]) -> None:
+    """Show how many measures of each kind are in force."""
+    for kind in MeasureKind:
+        MEASURES.labels(server_name, kind.value).set(counted.get(kind.value, 0))
 
 
 def count_decisions(server_name: str, refused: Iterable[Refusal]) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import logging
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from prometheus_client import Counter, Gauge
 
 from synapse_groupreg import texts
+from synapse_groupreg.handlers.measures import News
 from synapse_groupreg.policy.notices import MOST_TRIES, wait_ms
 from synapse_groupreg.storage import notices, people, state
 
@@ -127,6 +128,8 @@ class Notices:
             return str(notice.facts["text"])
         language = await self._words.language(notice.account)
         room = await self._database.run("groupreg_notices", _name_for, notice.room_id, notice.account)
+        if notice.attempt in get_args(News):
+            return self._words.news(notice.attempt, notice.code, language, room=room, **notice.facts)
         why = self._words.word(notice.code, language, attempt=notice.attempt, **notice.facts).error
         key = f"notice.{notice.attempt}.{'somewhere' if room is None else 'in-room'}"
         return f"{texts.text(key, language, room=room)}\n\n{why}"

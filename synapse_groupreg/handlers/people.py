@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 class People:
     """Accounts as the rules see them."""
 
-    def __init__(self, homeserver: Homeserver, snapshot: Snapshot, exempt: Sequence[str]) -> None:
+    def __init__(
+        self, homeserver: Homeserver, snapshot: Snapshot, exempt: Sequence[str], *, own_account: str | None = None
+    ) -> None:
         self._homeserver = homeserver
+        self._own_account = own_account
         self._snapshot = snapshot
         self._globs = tuple(exempt)
         # Globs are matched once for each account, not once for each message.
@@ -37,17 +40,19 @@ class People:
             assurance=self._snapshot.assurance[user_id],
             measures=self._snapshot.account_measures(user_id, self._homeserver.now_ms()),
             exempt=bool(self._globs) and self.is_exempt(user_id),
+            staff=user_id in self._snapshot.staff,
         )
 
     async def closer(self, account: Account) -> Account:
-        """The same, after asking whether it is a server admin, whom quotas and identity rules leave alone."""
-        if account.exempt or not account.local or not await self._homeserver.is_admin(account.user_id):
+        """The same, after asking whether it is a server admin: staff, whom quotas and identity rules leave alone."""
+        known = account.exempt and account.staff
+        if known or not account.local or not await self._homeserver.is_admin(account.user_id):
             return account
-        return attrs.evolve(account, exempt=True)
+        return attrs.evolve(account, exempt=True, staff=True)
 
     async def is_staff(self, user_id: str) -> bool:
-        """Whether an account has a staff role or is a server admin."""
-        if user_id in self._snapshot.staff:
+        """Whether an account has a staff role, is a server admin, or is the module's own, which answers people."""
+        if user_id in self._snapshot.staff or user_id == self._own_account:
             return True
         return self._homeserver.is_mine(user_id) and await self._homeserver.is_admin(user_id)
 

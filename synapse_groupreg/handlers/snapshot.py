@@ -98,6 +98,7 @@ class Snapshot:
         self._rooms: dict[str, tuple[Measure, ...]] = {}
         self._globs: tuple[Measure, ...] = ()
         self._by_glob = _by_glob(())
+        self._emergencies: tuple[Measure, ...] = ()
         self._rows: dict[str, RoomRow] = {}
         self._refreshing = False
         self._waiting: list[Deferred[None]] = []
@@ -123,7 +124,7 @@ class Snapshot:
             self._refreshing = False
             waiting, self._waiting = self._waiting, []
             for done in waiting:
-                done.callback(None)
+                self._homeserver.wake(done)
 
     def apply(self, facts: Facts) -> None:
         """Take new facts in."""
@@ -137,6 +138,7 @@ class Snapshot:
         if facts.globs != self._globs:  # else what was matched before stays known
             self._globs = facts.globs
             self._by_glob = _by_glob(facts.globs)
+        self._emergencies = facts.emergencies
         self.staff = facts.staff
         self.unrecorded_since_ms = facts.unrecorded_since_ms
         self.mode = _mode(facts.mode, self._configured_mode)
@@ -153,14 +155,17 @@ class Snapshot:
 
     @property
     def exceptions(self) -> int:
-        """How many accounts, rooms, servers and globs have something to say."""
-        return len(self._accounts) + len(self._rooms) + len(self._globs) + len(self._rows)
+        """Of how many accounts, rooms, servers, globs and switches there is something to say."""
+        things = (self._accounts, self._rooms, self._globs, self._emergencies, self._rows)
+        return sum(map(len, things))
 
     def account_measures(self, user_id: str, now_ms: int) -> tuple[Measure, ...]:
-        """The live measures on an account, its person and its server, and on globs that cover it."""
+        """The live measures on an account, its person and its server, on globs that cover it, and on everybody."""
         own = self._accounts.get(user_id)
         globs = self._covering(SubjectKind.account_glob, user_id) if self._globs else ()
-        return fold((*(own or ()), *globs), now_ms) if own or globs else ()
+        if not (own or globs or self._emergencies):
+            return ()
+        return fold((*(own or ()), *globs, *self._emergencies), now_ms)
 
     def room(self, room_id: str, now_ms: int) -> Room:
         """A room, taken for a group as long as nobody looked closer."""

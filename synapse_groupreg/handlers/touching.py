@@ -96,6 +96,8 @@ class Look:
                 )
             case SubjectKind.person:
                 return Touched(accounts=self.accounts(target))
+            case SubjectKind.everybody:
+                return Touched()
 
     def resolve(self, target: Target) -> Target | None:
         """The target as entries know it: the person behind an account, the room of an alias; None if it is unknown."""

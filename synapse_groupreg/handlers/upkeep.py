@@ -7,11 +7,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.handlers import labelling, metrics, numbering
+from synapse_groupreg.handlers.act_measures import touched_by
 from synapse_groupreg.handlers.labelling import Labeller
+from synapse_groupreg.handlers.measures import Here, show, tell
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.identity import smallest_tier, tier
-from synapse_groupreg.storage import acts, changes, identity, people, quotas, rooms, state
+from synapse_groupreg.storage import acts, changes, identity, measures, people, quotas, rooms, state
 from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Database, Transaction
 
 _ROOMS_A_STEP = 100
+_ENDS_A_STEP = 100
 
 
 class Upkeep:
@@ -39,6 +42,7 @@ class Upkeep:
         if await self._database.run("groupreg_successors", _close_replaced, self._config, now_ms):
             await self._homeserver.poke()
             await self._labeller.write_all()
+        await self._database.run("groupreg_ends", _tell_ends, Here(self._config, self._homeserver.server_name, now_ms))
         if not self._surveyed:
             await self._survey()
         self._note("often")
@@ -49,6 +53,9 @@ class Upkeep:
         if await self._database.run("groupreg_sizes", follow_sizes, self._config, now_ms):
             await self._homeserver.poke()
         await self._database.run("groupreg_tidy", _tidy, now_ms)
+        metrics.count_measures(
+            self._homeserver.server_name, await self._database.run("groupreg_counts", measures.counts, now_ms)
+        )
         await self._labeller.write_all()
         self._note("seldom")
 
@@ -84,8 +91,12 @@ def close_replaced(txn: Transaction, now_ms: int) -> dict[str, str]:
             after={"successor": new},
         )
         closed[old] = new
+    touched = {("room", room_id) for pair in closed.items() for room_id in pair}
+    for old, new in closed.items():
+        for moved in measures.move(txn, old, new, now_ms):
+            touched |= touched_by(txn, moved)
     if closed:
-        changes.publish(txn, {("room", old) for old in closed}, now_ms)
+        changes.publish(txn, touched, now_ms)
     return closed
 
 
@@ -94,6 +105,22 @@ def _close_replaced(txn: Transaction, config: GroupRegConfig, now_ms: int) -> bo
     for old, new in closed.items():
         labelling.carry_over(txn, old, rooms.get(txn, new), config, now_ms)
     return bool(closed)
+
+
+def _tell_ends(txn: Transaction, here: Here) -> None:
+    """Journal that the end of a measure came, and tell those concerned. It holds no longer by itself."""
+    for measure in measures.take_ended(txn, here.now_ms, _ENDS_A_STEP):
+        tell(txn, "ended", measure, here)
+        acts.append(
+            txn,
+            now_ms=here.now_ms,
+            author=SERVER,
+            action="end",
+            subject=measure.entity,
+            reason="its end came",
+            before=None,
+            after=show(measure),
+        )
 
 
 def follow_sizes(txn: Transaction, config: GroupRegConfig, now_ms: int) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.errors import NotFound
 from synapse_groupreg.handlers import labelling
-from synapse_groupreg.handlers.act_blacklist import show
 from synapse_groupreg.handlers.act_staff import require_account
+from synapse_groupreg.handlers.measures import show
 from synapse_groupreg.policy.blacklist import matches, server_matches, server_of
 from synapse_groupreg.policy.measures import SubjectKind, fold
 from synapse_groupreg.policy.numbers import read

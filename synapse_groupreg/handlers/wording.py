@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -48,6 +48,11 @@ class Words:
         """Word a code in a language."""
         info = f"{self._homeserver.public_baseurl}{RULES_PATH}#{code}"
         return Wording(texts.refusal(code, language, info=info, **facts), code, info)
+
+    def news(self, news: str, kind: str, language: str, *, room: str | None, **facts: Any) -> str:
+        """Word what happened to a measure."""
+        info = f"{self._homeserver.public_baseurl}{RULES_PATH}#appeal"
+        return texts.news(news, kind, language, room=room, info=info, **facts)
 
     async def language(self, user_id: str) -> str:
         """The language of an account; unknown and remote ones get the default. Kept for five minutes."""

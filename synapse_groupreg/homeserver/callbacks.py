@@ -95,7 +95,8 @@ class Callbacks:
         async def judged() -> Answer:
             touched = event.type if target is None else await compat.type_of(self._api, target, event.room_id)
             await self._keep_reserved(touched, event.sender, event.room_id)
-            return await self._gate.send(event.sender, event.room_id, retracts_own=retracts_own)
+            manages = target is not None or _changes_room(event)
+            return await self._gate.send(event.sender, event.room_id, retracts_own=retracts_own, manages=manages)
 
         verdict = await self._replies.give("send", event.sender, judged)
         if verdict == NOT_SPAM:
@@ -134,7 +135,10 @@ class Callbacks:
         if membership == "knock":
             await self._replies.insist("join", user_id, lambda: self._gate.knock(user_id, room_id))
         elif _moderates(membership, user_id, state_key) or _names_oneself(content):
-            await self._replies.insist("manage", user_id, lambda: self._gate.manage(user_id, room_id))
+            named = membership == "join"
+            await self._replies.insist(
+                "manage", user_id, lambda: self._gate.manage(user_id, room_id, about_oneself=named)
+            )
         return NOT_SPAM
 
     async def check_event_allowed(self, event: EventBase, _state: StateMap[EventBase]) -> tuple[bool, None]:
@@ -311,6 +315,11 @@ class Callbacks:
         ours = self._api.is_mine(room)
         room_id = (await self._api.lookup_room_alias(room))[0] if ours else guard.SOME_GROUP
         return await self._gate.knock(user_id, room_id)
+
+
+def _changes_room(event: EventBase) -> bool:
+    """Whether an event is state of the room; what stands under somebody's own name is about them."""
+    return event.is_state() and event.state_key != event.sender
 
 
 def _opens_room(event_type: str, content: Any) -> bool:

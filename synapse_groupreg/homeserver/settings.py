@@ -135,7 +135,7 @@ _OUR_CHECKS: tuple[tuple[str, Callable[[GroupRegConfig], bool], str], ...] = (
     (
         "second-staff-off",
         lambda config: config.second_staff == "none",
-        "second_staff is none: one member of staff alone may bar any number of accounts with one act.",
+        "second_staff is none: one member of staff alone may bar any number of accounts, act on staff, and skip steps.",
     ),
     (
         "unanchored",

@@ -72,6 +72,11 @@ class SynapseHomeserver:
         """See `handlers.Homeserver`."""
         await self._api.update_room_membership(user_id, person, room_id, "invite")
 
+    async def take_out(self, user_id: str, room_id: str, reason: str) -> None:
+        """See `handlers.Homeserver`."""
+        # In their own name: nobody's power level may be needed, and the module's account joins no group.
+        await self._api.update_room_membership(user_id, user_id, room_id, "leave", content={"reason": reason})
+
     async def enter(self, user_id: str, room_id: str) -> None:
         """See `handlers.Homeserver`."""
         await self._api.update_room_membership(user_id, user_id, room_id, "join")
@@ -103,3 +108,8 @@ class SynapseHomeserver:
     async def wait(self, deferred: Deferred[None]) -> None:
         """See `handlers.Homeserver`."""
         await compat.wait(deferred)
+
+    def wake(self, deferred: Deferred[None]) -> None:
+        """See `handlers.Homeserver`."""
+        with compat.unnamed():
+            deferred.callback(None)

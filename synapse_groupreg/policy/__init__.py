@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from synapse_groupreg.policy import blacklist, federation, groups, identity, quotas, roles
+from synapse_groupreg.policy import blacklist, federation, groups, identity, quotas, roles, suspensions
 from synapse_groupreg.policy.types import Attempt, Found, Invite, Join, LogIn, Manage, Send, Verdict, Violation
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ SEND: tuple[Rule, ...] = (
     blacklist.account,  # 11.3
     blacklist.server,  # 11.3
     blacklist.room,  # 11.3
+    suspensions.room_closed,  # 11.1
+    suspensions.emergency,  # 5.3
+    suspensions.posting,  # 11.2
+    suspensions.room_posting,  # 11.1
+    suspensions.management,  # 11.2
     groups.not_replaced,  # 8.1
     identity.to_post,  # 6.2
 )
@@ -32,6 +37,9 @@ JOIN: tuple[Rule, ...] = (
     blacklist.account,  # 11.3
     blacklist.server,  # 11.3
     blacklist.room,  # 11.3
+    suspensions.room_closed,  # 11.1
+    suspensions.emergency,  # 5.3
+    suspensions.room_joining,  # 11.1
     groups.not_replaced,  # 8.1
     identity.to_join,  # 6.2, 8.4
     quotas.members_per_room,  # 8.1
@@ -42,6 +50,10 @@ INVITE: tuple[Rule, ...] = (
     blacklist.server,  # 11.3
     blacklist.room,  # 11.3
     blacklist.invitee,  # 11.3
+    suspensions.room_closed,  # 11.1
+    suspensions.emergency,  # 5.3
+    suspensions.room_joining,  # 11.1
+    suspensions.management,  # 11.2
     groups.not_replaced,  # 8.1
     identity.to_post,  # 6.2
 )
@@ -50,6 +62,12 @@ FOUND: tuple[Rule, ...] = (
     blacklist.server,  # 11.3
     blacklist.room,  # 11.3
     blacklist.invitee,  # 11.3
+    suspensions.room_closed,  # 11.1
+    suspensions.emergency,  # 5.3
+    suspensions.founding,  # 11.2
+    suspensions.room_posting,  # 11.1
+    suspensions.room_joining,  # 11.1
+    suspensions.management,  # 11.2
     groups.not_replaced,  # 8.1
     federation.guests_are_local,  # 8.1
     roles.one_founder,  # 8.6
@@ -62,6 +80,8 @@ MANAGE: tuple[Rule, ...] = (
     blacklist.account,  # 11.3
     blacklist.server,  # 11.3
     blacklist.room,  # 11.3
+    suspensions.room_closed,  # 11.1
+    suspensions.management,  # 11.2
     identity.to_post,  # 6.2
 )
 LOG_IN: tuple[Rule, ...] = (blacklist.account,)  # 5.1, 11.3

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import attrs
 
+from synapse_groupreg.policy.measures import MeasureKind
+
 if TYPE_CHECKING:
     from synapse_groupreg.config import Mode
     from synapse_groupreg.policy.assurance import Assurance
-    from synapse_groupreg.policy.measures import Scope
+    from synapse_groupreg.policy.measures import ReportState, Scope, Switch
     from synapse_groupreg.policy.policy_lists import PolicyRule
 
 
@@ -25,7 +27,7 @@ class StaffRole(enum.StrEnum):
     operator = "operator"
     """Runs the rules: mode, caps and limits."""
     reviewer = "reviewer"
-    """Decides measures: the blacklist."""
+    """Decides measures, the blacklist among them."""
     identity_officer = "identity_officer"
     """Verifies identities."""
     inspector = "inspector"
@@ -45,8 +47,9 @@ class Right(enum.StrEnum):
     read_rooms = "read rooms"
     cap_room = "cap rooms"
     label_room = "label groups of one's own"
-    read_blacklist = "read the blacklist"
-    blacklist = "change the blacklist"
+    read_measures = "read measures"
+    impose = "impose measures"
+    emergency = "switch emergencies"
     read_proposals = "read proposals"
     decide = "decide on proposals"
     read_staff = "read staff"
@@ -79,8 +82,9 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.read_rooms: _WATCH,
     Right.cap_room: _RUN,
     Right.label_room: _ALL,  # every account may, see EVERYBODY; in groups that it founded
-    Right.read_blacklist: _WATCH,
-    Right.blacklist: _DECIDE,
+    Right.read_measures: _WATCH,
+    Right.impose: _DECIDE,
+    Right.emergency: frozenset({StaffRole.operator, StaffRole.reviewer}),
     Right.read_proposals: _WATCH,
     Right.decide: _DECIDE,  # and what the proposed act itself needs
     Right.read_staff: _ALL,
@@ -187,17 +191,26 @@ class LabelRoom(Action):
 
 
 @attrs.frozen(kw_only=True)
-class Blacklist(Action):
-    """Put an account, a room or a server on the blacklist; `reason` is what the person concerned is told."""
+class Impose(Action):
+    """Impose a measure; `reason` is what the people concerned are told. The same on the same subject changes it."""
 
-    name: ClassVar[str] = "blacklist"
-    right: ClassVar[Right] = Right.blacklist
+    name: ClassVar[str] = "impose"
+    right: ClassVar[Right] = Right.impose
+    kind: MeasureKind = MeasureKind.blacklisted
     entity: str
     reason: str
     basis: str
     scope: Scope | None = None
+    room: str | None = None
+    """The one group in which it is to hold, for a measure on somebody."""
     until_ms: int | None = None
     review_ms: int | None = None
+    deadline_ms: int | None = None
+    note: str | None = None
+    grave: str | None = None
+    """Why a step of the usual order is skipped."""
+    key: str | None = None
+    """Asking again with the same key is the same act."""
 
 
 @attrs.frozen(kw_only=True)
@@ -205,8 +218,31 @@ class Lift(Action):
     """End a measure."""
 
     name: ClassVar[str] = "lift"
-    right: ClassVar[Right] = Right.blacklist
+    right: ClassVar[Right] = Right.impose
     measure_id: int
+
+
+@attrs.frozen(kw_only=True)
+class SetReport(Action):
+    """Say how far the report of a measure to the authority is; `text` is its receipt, or why there is none."""
+
+    name: ClassVar[str] = "report"
+    right: ClassVar[Right] = Right.impose
+    measure_id: int
+    state: ReportState
+    text: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SwitchEmergency(Action):
+    """Stop something for everybody until a time, on the whole server or in one room; or let it go on."""
+
+    name: ClassVar[str] = "emergency"
+    right: ClassVar[Right] = Right.emergency
+    on: bool
+    switches: tuple[Switch, ...]
+    room: str | None = None
+    until_ms: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -214,7 +250,7 @@ class ImportRules(Action):
     """Put all that the rules of a policy list name on the blacklist, or nothing of it."""
 
     name: ClassVar[str] = "import-rules"
-    right: ClassVar[Right] = Right.blacklist
+    right: ClassVar[Right] = Right.impose
     rules: tuple[PolicyRule, ...]
     source: str
     """The file or the room that they come from."""
@@ -229,7 +265,7 @@ class Follow(Action):
     """Carry out the rules of a policy room as they come and go."""
 
     name: ClassVar[str] = "follow"
-    right: ClassVar[Right] = Right.blacklist
+    right: ClassVar[Right] = Right.impose
     room: str
     """Its id, or an alias of this server."""
 
@@ -239,7 +275,7 @@ class Unfollow(Action):
     """Follow a policy room no more, and lift the entries that it kept."""
 
     name: ClassVar[str] = "unfollow"
-    right: ClassVar[Right] = Right.blacklist
+    right: ClassVar[Right] = Right.impose
     room: str
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from synapse_groupreg.policy.measures import PEOPLE, Measure, MeasureKind, Scope, SubjectKind
-from synapse_groupreg.policy.types import Account, Attempt, Found, Invite, LogIn, Manage, Room, RoomKind, Violation
+from synapse_groupreg.policy.measures import PEOPLE, Imposed, Measure, MeasureKind, Scope, SubjectKind, told
+from synapse_groupreg.policy.types import Account, Attempt, Found, Invite, Room, Violation, about_a_group, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,16 +20,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen(kw_only=True)
-class Blacklisted(Violation):
-    """What every text about a blacklist entry may mention."""
-
-    reason: str
-    case: int
-    until_ms: int | None = None
-
-
-@attrs.frozen(kw_only=True)
-class AccountBlacklisted(Blacklisted):
+class AccountBlacklisted(Imposed):
     """The account, or the person behind it, is on the blacklist."""
 
     code: ClassVar[str] = "account-blacklisted"
@@ -45,14 +36,14 @@ class InviteeBlacklisted(Violation):
 
 
 @attrs.frozen(kw_only=True)
-class RoomBlacklisted(Blacklisted):
+class RoomBlacklisted(Imposed):
     """The room is on the blacklist."""
 
     code: ClassVar[str] = "room-blacklisted"
 
 
 @attrs.frozen(kw_only=True)
-class ServerBlacklisted(Blacklisted):
+class ServerBlacklisted(Imposed):
     """The server that the account or the room belongs to is on the blacklist."""
 
     code: ClassVar[str] = "server-blacklisted"
@@ -62,16 +53,14 @@ class ServerBlacklisted(Blacklisted):
 def account(attempt: Attempt, _config: GroupRegConfig) -> Violation | None:
     """Refuse a barred account or person: everything, or what has to do with groups, as the entry's scope says."""
     for measure in _barring(attempt.actor.measures, *PEOPLE):
-        if measure.scope is Scope.account or _about_a_group(attempt):
-            return AccountBlacklisted(
-                reason=measure.reason, case=measure.id, until_ms=measure.until_ms, scope=measure.scope
-            )
+        if measure.scope is Scope.account or about_a_group(attempt):
+            return AccountBlacklisted(**told(measure), scope=measure.scope)
     return None
 
 
 def invitee(attempt: Invite | Found, _config: GroupRegConfig) -> Violation | None:
     """Refuse to bring a barred account into a group."""
-    if not _about_a_group(attempt):
+    if not about_a_group(attempt):
         return None
     invitees = attempt.invitees if isinstance(attempt, Found) else (attempt.invitee,)
     barred = any(_barring(one.measures, *PEOPLE) for one in invitees)
@@ -80,20 +69,20 @@ def invitee(attempt: Invite | Found, _config: GroupRegConfig) -> Violation | Non
 
 def room(attempt: Attempt, _config: GroupRegConfig) -> Violation | None:
     """Refuse to post in, join or invite to a barred room; leaving it is never an attempt."""
-    where = _room(attempt)
+    where = place(attempt)
     for measure in _barring(where.measures if where else (), SubjectKind.room, SubjectKind.room_glob):
-        return RoomBlacklisted(reason=measure.reason, case=measure.id, until_ms=measure.until_ms)
+        return RoomBlacklisted(**told(measure))
     return None
 
 
 def server(attempt: Attempt, _config: GroupRegConfig) -> Violation | None:
     """Refuse a barred server: its accounts as actors and invitees, its rooms as places."""
-    where = _room(attempt)
+    where = place(attempt)
     parties: list[Account | Room] = [attempt.actor, *_invitees(attempt), *([where] if where else [])]
     for party in parties:
         for measure in _barring(party.measures, SubjectKind.server):
             name = server_of(party.user_id if isinstance(party, Account) else party.room_id)
-            return ServerBlacklisted(reason=measure.reason, case=measure.id, until_ms=measure.until_ms, server=name)
+            return ServerBlacklisted(**told(measure), server=name)
     return None
 
 
@@ -137,22 +126,7 @@ def _barring(measures: Iterable[Measure], *kinds: SubjectKind) -> list[Measure]:
     return [one for one in measures if one.kind is MeasureKind.blacklisted and one.subject_kind in kinds]
 
 
-def _room(attempt: Attempt) -> Room | None:
-    if isinstance(attempt, LogIn):
-        return None
-    return attempt.replaces if isinstance(attempt, Found) else attempt.room
-
-
 def _invitees(attempt: Attempt) -> tuple[Account, ...]:
     if isinstance(attempt, Found):
         return attempt.invitees
     return (attempt.invitee,) if isinstance(attempt, Invite) else ()
-
-
-def _about_a_group(attempt: Attempt) -> bool:
-    if isinstance(attempt, Found):
-        return attempt.kind is not RoomKind.direct
-    if isinstance(attempt, LogIn) or (isinstance(attempt, Manage) and attempt.room is None):
-        return False
-    where = _room(attempt)
-    return where is None or where.kind is not RoomKind.direct

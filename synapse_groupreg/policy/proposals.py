@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from synapse_groupreg.policy.actions import Action, Blacklist, Follow, ImportRules
-from synapse_groupreg.policy.measures import Scope
+from synapse_groupreg.policy.actions import Action, Follow, ImportRules, Impose
+from synapse_groupreg.policy.measures import MeasureKind, Scope
 from synapse_groupreg.policy.policy_lists import PolicyRule, RuleKind
 from synapse_groupreg.policy.record_actions import EraseRecords
 
@@ -43,8 +43,9 @@ def may_be_carried_out(proposed: int, now: int) -> bool:
     return now <= max(2 * proposed, MANY_ACCOUNTS)
 
 
-def _blacklist(kept: Payload) -> Action:
-    return Blacklist(**{**kept, "scope": _scope(kept)})
+def _impose(kept: Payload) -> Action:
+    kind = MeasureKind(kept.get("kind", MeasureKind.blacklisted))
+    return Impose(**{**kept, "kind": kind, "scope": _scope(kept)})
 
 
 def _import(kept: Payload) -> Action:
@@ -65,7 +66,7 @@ def _erase(kept: Payload) -> Action:
 
 
 PROPOSABLE: dict[str, Callable[[Payload], Action]] = {
-    Blacklist.name: _blacklist,
+    Impose.name: _impose,
     ImportRules.name: _import,
     Follow.name: _follow,
     EraseRecords.name: _erase,

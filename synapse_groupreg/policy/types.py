@@ -37,9 +37,11 @@ class Account:
     local: bool = True
     assurance: Assurance = Assurance.none
     measures: tuple[Measure, ...] = ()
-    """The live measures on it, on its person and on its server."""
+    """The live measures on it, on its person and on its server, and those on everybody."""
     exempt: bool = False
     """Whether quotas and identity rules leave it alone (`exempt` in the configuration, or a server admin)."""
+    staff: bool = False
+    """Whether it has a staff role or is a server admin: an emergency leaves it able to act."""
 
 
 @attrs.frozen(kw_only=True)
@@ -80,6 +82,8 @@ class Send:
     room: Room
     retracts_own: bool = False
     """Whether it only takes back what the actor wrote."""
+    manages: bool = False
+    """Whether it changes the room or what others wrote: state that is not about the actor, or a redaction."""
 
 
 @attrs.frozen(kw_only=True)
@@ -130,6 +134,8 @@ class Manage:
     name: ClassVar[str] = "manage"
     actor: Account
     room: Room | None = None
+    about_oneself: bool = False
+    """Whether it is about the actor's own name or picture."""
 
 
 @attrs.frozen(kw_only=True)
@@ -141,6 +147,23 @@ class LogIn:
 
 
 Attempt = Send | Join | Invite | Found | Manage | LogIn
+
+
+def place(attempt: Attempt) -> Room | None:
+    """The room that an attempt is about; of an upgrade the one that is replaced."""
+    if isinstance(attempt, LogIn):
+        return None
+    return attempt.replaces if isinstance(attempt, Found) else attempt.room
+
+
+def about_a_group(attempt: Attempt) -> bool:
+    """Whether an attempt has to do with groups, and not with a direct chat or the account alone."""
+    if isinstance(attempt, Found):
+        return attempt.kind is not RoomKind.direct
+    if isinstance(attempt, LogIn) or (isinstance(attempt, Manage) and attempt.room is None):
+        return False
+    where = place(attempt)
+    return where is None or where.kind is not RoomKind.direct
 
 
 @attrs.frozen(kw_only=True)

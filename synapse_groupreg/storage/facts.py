@@ -33,6 +33,8 @@ class Facts:
     room_measures: dict[str, tuple[Measure, ...]]
     globs: tuple[Measure, ...]
     """The measures on servers and on globs of accounts and rooms: always all of them."""
+    emergencies: tuple[Measure, ...]
+    """The measures on everybody."""
     rooms: dict[str, rooms.RoomRow]
     staff: dict[str, frozenset[StaffRole]]
     unrecorded_since_ms: int | None = None
@@ -59,6 +61,7 @@ def since(txn: Transaction, version: int | None, now_ms: int) -> Facts | None:
         account_measures=_account_measures(txn, accounts, now_ms),
         room_measures=_by_subject(_measures(txn, SubjectKind.room, changed_rooms, now_ms)),
         globs=tuple(measures.of_kinds(txn, GLOBS, now_ms)),
+        emergencies=tuple(measures.of_kinds(txn, [SubjectKind.everybody], now_ms)),
         rooms={row.room_id: row for row in rooms.exceptional(txn, changed_rooms)},
         staff=staff.everybody(txn),
         unrecorded_since_ms=(reported.problem(txn) or {}).get("since_ms"),

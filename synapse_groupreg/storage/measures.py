@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope, SubjectKind
+from synapse_groupreg.policy.measures import Measure, MeasureKind, ReportState, Scope, SubjectKind
 from synapse_groupreg.storage.database import select_in
 
 if TYPE_CHECKING:
@@ -16,10 +17,16 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.storage.database import Transaction
 
-_COLUMNS = (
-    "id, kind, subject_kind, subject, entity, scope, reason, basis, author, start_ms, until_ms, review_ms,"
-    " lifted_ms, lifted_by, lift_reason, list_room, list_event"
-)
+_FIELDS = tuple(field.name for field in attrs.fields(Measure))
+_COLUMNS = ", ".join(_FIELDS)
+_ENUMS: dict[str, type[StrEnum]] = {
+    "kind": MeasureKind,
+    "subject_kind": SubjectKind,
+    "scope": Scope,
+    "report": ReportState,
+}
+_FIXED = ("id", "kind", "subject_kind", "subject", "entity", "start_ms", "room")
+"""What never changes, but by an upgrade of the room."""
 _OPEN = "lifted_ms IS NULL AND (until_ms IS NULL OR until_ms > ?)"
 
 
@@ -30,49 +37,32 @@ def get(txn: Transaction, measure_id: int) -> Measure | None:
     return None if row is None else _measure(row)
 
 
+def by_key(txn: Transaction, key: str) -> Measure | None:
+    """The measure that was asked for under a key."""
+    txn.execute(f"SELECT {_COLUMNS} FROM groupreg_measures WHERE request_key = ?", (key,))
+    row = txn.fetchone()
+    return None if row is None else _measure(row)
+
+
 def insert(txn: Transaction, measure: Measure) -> Measure:
     """Write a new measure; the one returned has its number."""
+    fields = _FIELDS[1:]
+    marks = ", ".join("?" * len(fields))
     txn.execute(
-        "INSERT INTO groupreg_measures (kind, subject_kind, subject, entity, scope, reason, basis, author, start_ms,"
-        " until_ms, review_ms, list_room, list_event) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (
-            measure.kind.value,
-            measure.subject_kind.value,
-            measure.subject,
-            measure.entity,
-            measure.scope.value,
-            measure.reason,
-            measure.basis,
-            measure.author,
-            measure.start_ms,
-            measure.until_ms,
-            measure.review_ms,
-            measure.list_room,
-            measure.list_event,
-        ),
+        f"INSERT INTO groupreg_measures ({', '.join(fields)}) VALUES ({marks}) RETURNING id", _values(measure, fields)
     )
     return attrs.evolve(measure, id=int(txn.fetchone()[0]))
 
 
 def update(txn: Transaction, measure: Measure) -> None:
-    """Write what may change: scope, reason, basis, end, review, lift, and who keeps it."""
+    """Write what may change: what it says, its end, review, lift and report, and who keeps it."""
+    fields = [field for field in _FIELDS if field not in _FIXED]
+    changed = ", ".join(f"{field} = ?" for field in fields)
+    # Whoever moves the end of a measure is told of the new one too.
     txn.execute(
-        "UPDATE groupreg_measures SET scope = ?, reason = ?, basis = ?, until_ms = ?, review_ms = ?, lifted_ms = ?,"
-        " lifted_by = ?, lift_reason = ?, author = ?, list_room = ?, list_event = ? WHERE id = ?",
-        (
-            measure.scope.value,
-            measure.reason,
-            measure.basis,
-            measure.until_ms,
-            measure.review_ms,
-            measure.lifted_ms,
-            measure.lifted_by,
-            measure.lift_reason,
-            measure.author,
-            measure.list_room,
-            measure.list_event,
-            measure.id,
-        ),
+        f"UPDATE groupreg_measures SET end_told = CASE WHEN until_ms = ? THEN end_told ELSE 0 END, {changed}"
+        " WHERE id = ?",
+        (measure.until_ms, *_values(measure, fields), measure.id),
     )
 
 
@@ -111,15 +101,26 @@ def events_lifted_by_staff(txn: Transaction, server: str) -> set[tuple[str, str]
 
 
 def page(
-    txn: Transaction, *, ended: bool, subject: str | None, now_ms: int, start: int, limit: int
+    txn: Transaction,
+    *,
+    ended: bool,
+    subject: str | None,
+    now_ms: int,
+    start: int,
+    limit: int,
+    kinds: Iterable[MeasureKind] = (),
 ) -> tuple[list[Measure], int]:
     """Measures, the newest first, and how many there are; with `ended` also those that are over.
 
-    `subject` narrows it to one account (its person included), room, server or glob.
+    `subject` narrows it to one account (its person included), room, server or glob, `kinds` to these kinds.
     """
     where, values = _OPEN, list[object]([now_ms])
     if ended:
         where, values = "1 = 1", []
+    wanted = [kind.value for kind in kinds]
+    if wanted:
+        where += f" AND kind IN ({', '.join('?' * len(wanted))})"
+        values += wanted
     if subject is not None:
         where += (
             " AND (entity = ? OR subject = ? OR (subject_kind = 'person' AND subject ="
@@ -135,26 +136,93 @@ def page(
     return [_measure(row) for row in txn.fetchall()], total
 
 
-def _measure(row: tuple[Any, ...]) -> Measure:
-    number, kind, subject_kind, subject, entity, scope, *texts_and_times = row
-    reason, basis, author, start_ms, until_ms, review_ms, lifted_ms, *lifted_and_list = texts_and_times
-    lifted_by, lift_reason, list_room, list_event = lifted_and_list
-    return Measure(
-        id=number,
-        kind=MeasureKind(kind),
-        subject_kind=SubjectKind(subject_kind),
-        subject=subject,
-        entity=entity,
-        scope=Scope(scope),
-        reason=reason,
-        basis=basis,
-        author=author,
-        start_ms=start_ms,
-        until_ms=until_ms,
-        review_ms=review_ms,
-        lifted_ms=lifted_ms,
-        lifted_by=lifted_by,
-        lift_reason=lift_reason,
-        list_room=list_room,
-        list_event=list_event,
+def of_groups(txn: Transaction, room_ids: Iterable[str], kind: MeasureKind, now_ms: int) -> set[str]:
+    """Those of the rooms on which a measure of this kind lies."""
+    sql = (
+        "SELECT subject FROM groupreg_measures WHERE subject IN ({}) AND subject_kind = 'room' AND kind = ?"
+        f" AND start_ms <= ? AND {_OPEN}"
     )
+    return {str(row[0]) for row in select_in(txn, sql, room_ids, kind.value, now_ms, now_ms)}
+
+
+def kinds_ever(txn: Transaction, subjects: Iterable[tuple[SubjectKind, str]], now_ms: int) -> list[MeasureKind]:
+    """The kinds that lie or lay on any of these subjects, but for those that were lifted."""
+    found = []
+    for kind, subject in subjects:
+        txn.execute(
+            "SELECT DISTINCT kind FROM groupreg_measures WHERE subject_kind = ? AND subject = ?"
+            " AND lifted_ms IS NULL AND start_ms <= ?",
+            (kind.value, subject, now_ms),
+        )
+        found += [MeasureKind(row[0]) for row in txn.fetchall()]
+    return found
+
+
+def move(txn: Transaction, old_room: str, new_room: str, now_ms: int) -> list[Measure]:
+    """Let the measures on a group, and those on somebody in it, go over to its successor; as they are then."""
+    txn.execute(
+        f"SELECT {_COLUMNS} FROM groupreg_measures"
+        f" WHERE ((subject_kind = 'room' AND subject = ?) OR room = ?) AND {_OPEN}",
+        (old_room, old_room, now_ms),
+    )
+    moved = []
+    for row in txn.fetchall():
+        before = _measure(row)
+        if before.subject_kind is SubjectKind.room:
+            after = attrs.evolve(before, subject=new_room, entity=new_room)
+        else:
+            after = attrs.evolve(before, room=new_room)
+        txn.execute(
+            "UPDATE groupreg_measures SET subject = ?, entity = ?, room = ? WHERE id = ?",
+            (after.subject, after.entity, after.room, after.id),
+        )
+        moved.append(after)
+    return moved
+
+
+def take_ended(txn: Transaction, now_ms: int, limit: int) -> list[Measure]:
+    """Measures whose end came and of which nobody was told yet; they count as told now."""
+    txn.execute(
+        f"SELECT {_COLUMNS} FROM groupreg_measures WHERE until_ms IS NOT NULL AND end_told = 0 AND until_ms <= ?"
+        " ORDER BY until_ms LIMIT ?",
+        (now_ms, limit),
+    )
+    found = [_measure(row) for row in txn.fetchall()]
+    for measure in found:
+        txn.execute("UPDATE groupreg_measures SET end_told = 1 WHERE id = ?", (measure.id,))
+    return [measure for measure in found if measure.lifted_ms is None]
+
+
+def counts(txn: Transaction, now_ms: int) -> dict[str, int]:
+    """How many measures of each kind are in force."""
+    txn.execute(
+        f"SELECT kind, count(*) FROM groupreg_measures WHERE start_ms <= ? AND {_OPEN} GROUP BY kind", (now_ms, now_ms)
+    )
+    return {str(row[0]): int(row[1]) for row in txn.fetchall()}
+
+
+def due(txn: Transaction, now_ms: int, limit: int) -> list[Measure]:
+    """Measures in force that wait for staff: their deadline passed, or their review date came; the oldest first."""
+    txn.execute(
+        f"SELECT {_COLUMNS} FROM groupreg_measures WHERE {_OPEN}"
+        " AND (deadline_ms <= ? OR review_ms <= ?) ORDER BY id LIMIT ?",
+        (now_ms, now_ms, now_ms, limit),
+    )
+    return [_measure(row) for row in txn.fetchall()]
+
+
+def reports_due(txn: Transaction) -> int:
+    """How many measures are to be reported and aren't yet."""
+    txn.execute("SELECT count(*) FROM groupreg_measures WHERE report = ?", (ReportState.due.value,))
+    return int(txn.fetchone()[0])
+
+
+def _values(measure: Measure, fields: Iterable[str]) -> tuple[Any, ...]:
+    # Enums are texts already; psycopg2 wants them plain.
+    found = (getattr(measure, field) for field in fields)
+    return tuple(str(value) if isinstance(value, str) else value for value in found)
+
+
+def _measure(row: tuple[Any, ...]) -> Measure:
+    values: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
+    return Measure(**values | {name: kind(values[name]) for name, kind in _ENUMS.items()})

@@ -54,22 +54,25 @@ def queue(txn: Transaction, refusals: Iterable[Refusal], every_ms: int) -> None:
             (account, room_id, code, one.ts_ms, one.ts_ms - every_ms),
         )
         if txn.rowcount == 1:
-            txn.execute(
-                "INSERT INTO groupreg_notices"
-                " (account, code, attempt, room_id, facts, state, created_ms, next_ms, tries)"
-                " VALUES (?, ?, ?, ?, ?, 'waiting', ?, ?, 0)",
-                (account, code, one.attempt, room_id, json.dumps(one.facts), one.ts_ms, one.ts_ms),
+            add(
+                txn, account=account, code=code, attempt=one.attempt, room_id=room_id, facts=one.facts, now_ms=one.ts_ms
             )
+
+
+def add(
+    txn: Transaction, *, account: str, code: str, attempt: str, room_id: str, facts: Mapping[str, Any], now_ms: int
+) -> None:
+    """Queue one notice. `attempt` is what was refused, or what happened to a measure of the kind `code`."""
+    txn.execute(
+        "INSERT INTO groupreg_notices (account, code, attempt, room_id, facts, state, created_ms, next_ms, tries)"
+        " VALUES (?, ?, ?, ?, ?, 'waiting', ?, ?, 0)",
+        (account, code, attempt, room_id, json.dumps(facts), now_ms, now_ms),
+    )
 
 
 def answer(txn: Transaction, account: str, room_id: str, text: str, now_ms: int) -> None:
     """Queue the answer to a command that somebody gave in a room."""
-    txn.execute(
-        "INSERT INTO groupreg_notices"
-        " (account, code, attempt, room_id, facts, state, created_ms, next_ms, tries)"
-        " VALUES (?, ?, ?, ?, ?, 'waiting', ?, ?, 0)",
-        (account, ANSWER, ANSWER, room_id, json.dumps({"text": text}), now_ms, now_ms),
-    )
+    add(txn, account=account, code=ANSWER, attempt=ANSWER, room_id=room_id, facts={"text": text}, now_ms=now_ms)
 
 
 def claim(txn: Transaction, now_ms: int, budget: int) -> Notice | None:

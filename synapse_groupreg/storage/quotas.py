@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.policy.types import RoomKind, Use
-from synapse_groupreg.storage import census, identity, rooms, state
+from synapse_groupreg.storage import census, identity, measures, rooms, state
 from synapse_groupreg.storage.database import select_in
 
 if TYPE_CHECKING:
@@ -258,6 +259,7 @@ def _held(txn: Transaction, accounts: list[str], now_ms: int) -> set[str]:
     rows = rooms.ensure_all(txn, made) | {row.room_id: row for row in rooms.founded_by(txn, accounts)}
     groups = {room_id for room_id, row in rows.items() if row.kind is RoomKind.group and row.founder in accounts}
     groups = {room_id for room_id in groups if rows[room_id].successor is None}
+    groups -= measures.of_groups(txn, groups, MeasureKind.closed, now_ms)  # 11.1: it has no founder any more
     held = state.with_local_members(txn, groups)
     begun = _being_replaced(txn, held, now_ms)
     return {room_id for room_id in held if room_id not in begun or not is_replaced(txn, rows[room_id], now_ms)}

@@ -83,6 +83,25 @@ def refusal(code: str, language: str, *, info: str, **facts: object) -> str:
     return text("format.gap", language).join(parts)
 
 
+def news(news: str, kind: str, language: str, *, room: str | None, info: str, **facts: Any) -> str:
+    """What those concerned by a measure are told: that it was imposed, changed or lifted, or that its end came."""
+    place = "in-room" if room else "everywhere" if facts["everywhere"] and facts["on"] == "account" else "somewhere"
+    where = text(f"measure.where.{place}", language, room=room)
+    what = text(f"measure.name.{kind}", language)
+    if news in ("lifted", "ended"):
+        why = facts.get("lift_reason")
+        said = [text(f"measure.{news}", language, what=what, where=where, case=facts["case"])]
+        said += [text("measure.why-lifted", language, lift_reason=why)] if why else []
+        return "\n\n".join(said)
+    whom = facts["scope"] if kind == "blacklisted" and facts["on"] == "account" else facts["on"]
+    said = [text("measure.changed", language)] if news == "changed" else []
+    said += [text(f"measure.imposed.{kind}.{whom}", language, where=where)]
+    said += [text("refusal.reason", language, **facts), text("measure.basis", language, basis=facts["basis"])]
+    times = (("refusal.until", "until", facts["until_ms"]), ("measure.deadline", "deadline", facts["deadline_ms"]))
+    said += [text(key, language, **{name: moment(ms, language)}) for key, name, ms in times if ms is not None]
+    return "\n\n".join([text("format.gap", language).join(said), text("refusal.more", language, info=info)])
+
+
 def _nearest(key: str, language: str, facts: Mapping[str, object]) -> str:
     """The key itself, or that of its variant which the facts name first; `otherwise` if they name none."""
     table = _load(language)

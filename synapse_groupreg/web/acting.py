@@ -71,17 +71,31 @@ class Acting:
             await self._labeller.finish(room_id, call.staff.user_id)
         return answer
 
-    async def blacklist(self, call: Call) -> Answer:
-        """POST blacklist."""
-        return await self._do(call, actions.Blacklist(**dict(call.body)))
+    async def impose(self, call: Call) -> Answer:
+        """POST measures, and POST blacklist."""
+        return await self._do(call, actions.Impose(**dict(call.body)))
 
     async def lift(self, call: Call) -> Answer:
-        """DELETE blacklist/{measure_id}."""
-        number = call.path["measure_id"]
-        if not (number.isascii() and number.isdigit() and len(number) <= DIGITS):
-            message = "There is no such blacklist entry: entries are numbered."
-            raise NotFound(message)
-        return await self._do(call, actions.Lift(measure_id=int(number), reason=call.body.reason))
+        """DELETE measures/{measure_id}, and DELETE blacklist/{measure_id}."""
+        return await self._do(call, actions.Lift(measure_id=number_of(call), reason=call.body.reason))
+
+    async def report(self, call: Call) -> Answer:
+        """PUT measures/{measure_id}/report."""
+        body = call.body
+        action = actions.SetReport(measure_id=number_of(call), state=body.state, text=body.text, reason=body.reason)
+        return await self._do(call, action)
+
+    async def emergency(self, call: Call) -> Answer:
+        """PUT emergency."""
+        body = call.body
+        action = actions.SwitchEmergency(
+            on=body.on,
+            switches=tuple(body.switches),
+            room=body.room,
+            until_ms=body.until_ms,
+            reason=body.reason,
+        )
+        return await self._do(call, action)
 
     async def grant(self, call: Call) -> Answer:
         """PUT staff/{user_id}."""
@@ -91,6 +105,14 @@ class Acting:
 
     async def _do(self, call: Call, action: Action) -> Answer:
         return answered(await self._actions.do(call.staff, action, dry_run=call.query.dry_run))
+
+
+def number_of(call: Call) -> int:
+    """The number of a measure in the path. Raises NotFound."""
+    number = call.path["measure_id"]
+    if not (number.isascii() and number.isdigit() and len(number) <= DIGITS):
+        raise NotFound("There is no such measure: measures are numbered.")
+    return int(number)
 
 
 def answered(change: Change) -> Answer:

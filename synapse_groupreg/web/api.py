@@ -14,6 +14,7 @@ from synapse_groupreg.web.exporting import ExportBody, Exporting, PartQuery
 from synapse_groupreg.web.importing import Importing
 from synapse_groupreg.web.keeping import keeping_endpoints
 from synapse_groupreg.web.listing import Listing
+from synapse_groupreg.web.measuring import measure_endpoints
 from synapse_groupreg.web.reading import Reading
 from synapse_groupreg.web.searching import AboutBody, OwnQuery, SearchBody, Searching
 from synapse_groupreg.web.streaming import NDJSON
@@ -130,7 +131,7 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
         Endpoint(
             method="GET",
             path="blacklist",
-            right=Right.read_blacklist,
+            right=Right.read_measures,
             handle=read.blacklist,
             query=bodies.BlacklistQuery,
             summary="Entries of the blacklist, the newest first",
@@ -138,8 +139,8 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
         Endpoint(
             method="POST",
             path="blacklist",
-            right=Right.blacklist,
-            handle=act.blacklist,
+            right=Right.impose,
+            handle=act.impose,
             query=bodies.ActQuery,
             body=bodies.BlacklistBody,
             summary="Put an entry on the blacklist",
@@ -147,7 +148,7 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
         Endpoint(
             method="DELETE",
             path="blacklist/{measure_id}",
-            right=Right.blacklist,
+            right=Right.impose,
             handle=act.lift,
             query=bodies.ActQuery,
             body=bodies.Why,
@@ -156,7 +157,7 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
         Endpoint(
             method="POST",
             path="blacklist/import",
-            right=Right.blacklist,
+            right=Right.impose,
             handle=lists.import_rules,
             query=bodies.ActQuery,
             body=bodies.ListBody,
@@ -165,14 +166,14 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
         Endpoint(
             method="GET",
             path="followed",
-            right=Right.read_blacklist,
+            right=Right.read_measures,
             handle=lists.followed,
             summary="Policy rooms that are followed, and which of their rules are not carried out",
         ),
         Endpoint(
             method="PUT",
             path="followed/{room_id}",
-            right=Right.blacklist,
+            right=Right.impose,
             handle=lists.follow,
             query=bodies.ActQuery,
             body=bodies.Why,
@@ -181,7 +182,7 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
         Endpoint(
             method="DELETE",
             path="followed/{room_id}",
-            right=Right.blacklist,
+            right=Right.impose,
             handle=lists.unfollow,
             query=bodies.ActQuery,
             body=bodies.Why,
@@ -339,4 +340,5 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
             summary="Give an import up",
         ),
         *keeping_endpoints(services),
+        *measure_endpoints(read, act),
     )

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from synapse_groupreg.policy.actions import StaffRole
 from synapse_groupreg.policy.assurance import Assurance
-from synapse_groupreg.policy.measures import Scope
+from synapse_groupreg.policy.measures import MeasureKind, ReportState, Scope, Switch
 from synapse_groupreg.policy.policy_lists import RuleKind
 
 MAX_IMPORT_ROWS = 1000
@@ -114,11 +114,51 @@ class BlacklistBody(Body):
     reason: Text
     """What the person concerned is told."""
     basis: Text
-    """The article, or the clause of the agreement, that it rests on."""
+    """The article, or the clause of the agreement with its version, that it rests on."""
     until_ms: Time | None = None
     """When it ends by itself."""
     review_ms: Time | None = None
     """When staff look at it again; in 90 days if neither this nor an end is given."""
+    note: Text | None = None
+    """What only staff read."""
+    key: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    """A text of your own: asking again with the same one is the same act."""
+
+
+class MeasureBody(BlacklistBody):
+    """A measure on an account (and its person) or a group."""
+
+    kind: Annotated[MeasureKind, Field(strict=False)]
+    """On both: warning, posting-suspended, blacklisted; on a group: joining-suspended, closed; on an account:
+    management-suspended, founding-revoked."""
+    room: Annotated[str, Field(pattern=r"^!\S+$", max_length=255)] | None = None
+    """The one group in which it is to hold, for an account whose posting or management is suspended."""
+    deadline_ms: Time | None = None
+    """Of a warning: until when something is to be put right."""
+    grave: Text | None = None
+    """Why a step of the usual order (warn, suspend, close) is skipped; takes `review_ms` and a second of staff."""
+
+
+class ReportBody(Why):
+    """How far the report of a measure to the authority is."""
+
+    state: Annotated[ReportState, Field(strict=False)]
+    """not-due, due, handed-in (with its receipt) or not-reported (and why)."""
+    text: Text | None = None
+    """The receipt, or why it is not reported."""
+
+
+class EmergencyBody(Why):
+    """What is stopped for everybody but staff, or goes on."""
+
+    on: bool
+    """Whether it is stopped."""
+    switches: Annotated[list[Annotated[Switch, Field(strict=False)]], Field(min_length=1)]
+    """posting, joining, founding."""
+    room: Annotated[str, Field(pattern=r"^!\S+$", max_length=255)] | None = None
+    """The one room in which; absent: the whole server."""
+    until_ms: Time | None = None
+    """When it ends by itself; needed to switch it on."""
 
 
 class RuleBody(Body):
@@ -226,6 +266,15 @@ class BlacklistQuery(PageQuery):
     """Also those that ended or were lifted."""
     subject: Annotated[str, Field(max_length=255)] | None = None
     """Only those on this account (and its person), room, server or glob."""
+
+
+class MeasuresQuery(BlacklistQuery):
+    """Which measures."""
+
+    kind: MeasureKind | None = None
+    """Only those of this kind."""
+    due: bool = False
+    """Only those that wait for staff: their deadline passed, or their review date came."""
 
 
 class ProposalsQuery(PageQuery):

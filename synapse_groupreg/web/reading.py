@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from synapse_groupreg.handlers import looks, survey, views
-from synapse_groupreg.handlers.act_blacklist import show
+from synapse_groupreg.handlers import act_emergency, act_measures, looks, standing, survey, views
 from synapse_groupreg.handlers.act_staff import require_account
+from synapse_groupreg.handlers.measures import show, show_to_staff
 from synapse_groupreg.handlers.retention import health
+from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.storage import acts, measures, notices, refusals
+from synapse_groupreg.web.acting import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from synapse_groupreg.web.bodies import PageQuery
+    from synapse_groupreg.web.bodies import BlacklistQuery, PageQuery
     from synapse_groupreg.web.endpoint import Answer, Call
     from synapse_groupreg.web.services import Services
 
@@ -81,6 +83,7 @@ class Reading:
                 "exceptions": snapshot.exceptions,
                 "age_ms": now_ms - snapshot.refreshed_ms,
             },
+            "measures": await self._run("groupreg_status", standing.status, now_ms),
             "retention": await self._run("groupreg_status", health.status, services.config.retention, now_ms),
             "counters": {
                 **await self._run("groupreg_status", survey.counters),
@@ -138,17 +141,39 @@ class Reading:
 
     async def blacklist(self, call: Call) -> Answer:
         """GET blacklist."""
-        query, now_ms = call.query, self._services.homeserver.now_ms()
+        return await self._measures("blacklist", call.query, [MeasureKind.blacklisted])
+
+    async def measures(self, call: Call) -> Answer:
+        """GET measures."""
+        query = call.query
+        if query.due:
+            now_ms = self._services.homeserver.now_ms()
+            found = await self._run("groupreg_measures", standing.due, now_ms)
+            return {"measures": found, "total": len(found)}
+        return await self._measures("measures", query, [] if query.kind is None else [query.kind])
+
+    async def measure(self, call: Call) -> Answer:
+        """GET measures/{measure_id}."""
+        return show_to_staff(await self._run("groupreg_measures", act_measures.find, number_of(call)))
+
+    async def emergency(self, _call: Call) -> Answer:
+        """GET emergency."""
+        now_ms = self._services.homeserver.now_ms()
+        found = await self._run("groupreg_measures", act_emergency.standing, now_ms)
+        return {"emergency": [show(one) for one in found]}
+
+    async def _measures(self, name: str, query: BlacklistQuery, kinds: Sequence[MeasureKind]) -> Answer:
         found, total = await self._run(
-            "groupreg_blacklist",
+            "groupreg_measures",
             measures.page,
             ended=query.all,
             subject=query.subject,
-            now_ms=now_ms,
+            kinds=kinds,
+            now_ms=self._services.homeserver.now_ms(),
             start=query.start,
             limit=query.limit,
         )
-        return page("blacklist", [show(one) for one in found], total, query)
+        return page(name, [show_to_staff(one) for one in found], total, query)
 
     async def staff(self, _call: Call) -> Answer:
         """GET staff."""

@@ -19,7 +19,8 @@ ACCOUNT, ROOM, SERVER = "account-blacklisted", "room-blacklisted", "server-black
 
 @pytest.fixture(scope="module")
 def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
-    return start_homeserver(module_config={"mode": "enforce", "federation": "closed", "quotas": {"rooms_founded": 100}})
+    config = {"mode": "enforce", "federation": "closed", "quotas": {"rooms_founded": 100}, "second_staff": "none"}
+    return start_homeserver(module_config=config)
 
 
 @pytest.fixture(scope="module")

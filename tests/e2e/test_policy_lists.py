@@ -129,7 +129,7 @@ def test_a_followed_room_is_in_force_within_two_seconds(
     assert within(lambda: acts[kind]().code != code)
 
     journalled = reviewer.acts(author="server", subject=entity)
-    assert [one["action"] for one in journalled[:5]] == ["lift", "blacklist", "lift", "blacklist", "blacklist"]
+    assert [one["action"] for one in journalled[:5]] == ["lift", "impose", "lift", "impose", "impose"]
     assert "policy list Bad company" in journalled[0]["after"]["basis"]
     reviewer.groupreg("DELETE", f"followed/{quote(policy_room)}").good()
     second.send(open_room).good()

@@ -27,7 +27,7 @@ def verify(stage: Stage, user_id: str, digest: str | None = None, **facts: Any) 
 
 
 def bar(stage: Stage, user_id: str) -> int:
-    return stage.act(actions.Blacklist(entity=user_id, **ENTRY)).id or 0
+    return stage.act(actions.Impose(entity=user_id, **ENTRY)).id or 0
 
 
 def barred(stage: Stage) -> list[str]:

@@ -8,110 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from synapse_groupreg.config import LabelsConfig
 from synapse_groupreg.errors import Conflict, NotFound, NotPermitted
-from synapse_groupreg.handlers.following import Following
 from synapse_groupreg.policy import actions, record_actions
 from synapse_groupreg.policy.actions import Action, Staff, StaffRole
 from synapse_groupreg.policy.assurance import Assurance
-from synapse_groupreg.policy.policy_lists import PolicyRule, RuleKind
-from synapse_groupreg.policy.proposals import MANY_ACCOUNTS
+from synapse_groupreg.policy.measures import ReportState, Switch
 from synapse_groupreg.policy.types import RoomKind
-from synapse_groupreg.storage import acts, changes, imports, quotas
-from tests.database import result_of
-from tests.handlers.stage import ADMIN, ALICE, BOB, CAROL, DAY, NOW, Stage
-from tests.storage import seed
+from synapse_groupreg.storage import acts, changes, quotas
+from tests.handlers.acts_to_try import ENTRY, IMPORT, MAKE, an_import, one_room
+from tests.handlers.stage import ADMIN, ALICE, BOB, DAY, NOW, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
-IMPORT = "an-import"
-ENTRY: dict[str, Any] = {"reason": "fraud", "basis": "11.3"}
-
-
-def one_room(stage: Stage, **facts: Any) -> str:
-    room_id: str = stage.do(seed.make_room, ALICE, **{"kind": RoomKind.group} | facts)
-    return room_id
-
-
-def stage_import(stage: Stage, *lines: tuple[str, Assurance, str | None], import_id: str = IMPORT) -> None:
-    rows = [
-        imports.ImportRow(
-            line=number, user_id=user, assurance=level, digest=digest, new_person_id=f"{import_id}-{number}"
-        )
-        for number, (user, level, digest) in enumerate(lines, start=2)
-    ]
-    stage.do(imports.begin, import_id, ADMIN, "spring", NOW)
-    stage.do(imports.stage, import_id, rows)
-
-
-def an_import(stage: Stage) -> Action:
-    stage_import(stage, (ALICE, Assurance.real_name, "d"), (BOB, Assurance.contact, None))
-    return actions.CommitImport(import_id=IMPORT, reason="spring")
-
-
-def a_lift(stage: Stage) -> Action:
-    return actions.Lift(measure_id=stage.act(actions.Blacklist(entity=BOB, **ENTRY)).id or 0, reason="appeal")
-
-
-def a_label(stage: Stage) -> Action:
-    stage.config = stage.config.model_copy(update={"labels": LabelsConfig(enabled=True)})
-    room_id = stage.do(seed.make_room, ADMIN, kind=RoomKind.group)
-    stage.do(seed.set_state, room_id, ADMIN, "m.room.power_levels", {"users": {ADMIN: 100}})
-    return actions.LabelRoom(room_id=room_id, reason="asked for")
-
-
-def a_proposal(stage: Stage) -> int:
-    """Carol wants to bar a crowd."""
-    for number in range(MANY_ACCOUNTS + 1):
-        stage.do(seed.make_user, seed.local(f"crowd{number}"))
-    carol = Staff(user_id=CAROL, roles=frozenset({StaffRole.reviewer}))
-    change = stage.act(actions.Blacklist(entity=seed.local("crowd*"), **ENTRY), staff=carol)
-    assert not change.changed
-    number = change.facts["proposal"]["id"]
-    assert isinstance(number, int)
-    return number
-
-
-def a_policy_room(stage: Stage) -> str:
-    room_id = one_room(stage)
-    content = {"entity": BOB, "reason": "fraud", "recommendation": "m.ban"}
-    stage.do(seed.set_state, room_id, ALICE, "m.policy.rule.user", content, state_key="rule")
-    return room_id
-
-
-def an_unfollow(stage: Stage) -> Action:
-    room_id = a_policy_room(stage)
-    stage.act(actions.Follow(room=room_id))
-    result_of(Following(stage.database, stage.homeserver, stage.setting).every_second())
-    return actions.Unfollow(room=room_id, reason="quarrel")
-
-
-MAKE: dict[type[Action], Callable[[Stage], Action]] = {
-    actions.Verify: lambda _: actions.Verify(
-        user_id=ALICE, assurance=Assurance.real_name, provider="operator", digest="d", reason="desk 3"
-    ),
-    actions.Unverify: lambda stage: (
-        stage.act(actions.Verify(user_id=ALICE, assurance=Assurance.contact, provider="operator"))
-        and actions.Unverify(user_id=ALICE, reason="mistake")
-    ),
-    actions.CommitImport: an_import,
-    actions.LimitAccount: lambda _: actions.LimitAccount(user_id=ALICE, limits={"rooms_founded": 3}, reason="school"),
-    actions.CapRoom: lambda stage: actions.CapRoom(room_id=one_room(stage), members=7, reason="small"),
-    actions.LabelRoom: a_label,
-    actions.Blacklist: lambda _: actions.Blacklist(entity=BOB, **ENTRY),
-    actions.Lift: a_lift,
-    actions.ImportRules: lambda _: actions.ImportRules(
-        rules=(PolicyRule(kind=RuleKind.user, entity=ALICE),), source="list.csv", basis="11.3", reason="neighbours"
-    ),
-    actions.Follow: lambda stage: actions.Follow(room=a_policy_room(stage), reason="neighbours"),
-    actions.Unfollow: an_unfollow,
-    actions.Approve: lambda stage: actions.Approve(proposal_id=a_proposal(stage), reason="seen"),
-    actions.Reject: lambda stage: actions.Reject(proposal_id=a_proposal(stage), reason="too much"),
-    actions.Grant: lambda _: actions.Grant(user_id=ALICE, roles=frozenset({StaffRole.reviewer}), reason="new"),
-    actions.SetMode: lambda _: actions.SetMode(mode="dry", reason="pause"),
-    actions.Export: lambda _: actions.Export(log="acts", mode="range", case="17", basis="13.1", reason="court order"),
-}
 PERMITTED = {
     actions.Verify: {"identity_officer", "admin"},
     actions.Unverify: {"identity_officer", "admin"},
@@ -119,8 +28,10 @@ PERMITTED = {
     actions.LimitAccount: {"operator", "admin"},
     actions.CapRoom: {"operator", "admin"},
     actions.LabelRoom: {"admin"},  # who founded the room of this test
-    actions.Blacklist: {"reviewer", "admin"},
+    actions.Impose: {"reviewer", "admin"},
     actions.Lift: {"reviewer", "admin"},
+    actions.SetReport: {"reviewer", "admin"},
+    actions.SwitchEmergency: {"operator", "reviewer", "admin"},
     actions.ImportRules: {"reviewer", "admin"},
     actions.Follow: {"reviewer", "admin"},
     actions.Unfollow: {"reviewer", "admin"},
@@ -175,8 +86,8 @@ def test_who_may(stage: Stage, kind: type[Action], who: str) -> None:
     action = MAKE[kind](stage)
     before, pokes = stage.contents(), stage.homeserver.pokes
     if who in PERMITTED[kind]:
-        if kind is actions.Blacklist and who != "admin":
-            action = actions.Blacklist(entity=ALICE, **ENTRY)
+        if kind is actions.Impose and who != "admin":
+            action = actions.Impose(entity=ALICE, **ENTRY)
         change = stage.act(action, staff=WHO[who])
         assert change.changed
         assert stage.journal()[-1].author == WHO[who].user_id
@@ -263,7 +174,15 @@ def test_an_act_whose_news_can_not_be_published_does_not_happen(
 
     monkeypatch.setattr(changes, "publish", broken)
     # Read from the database each time.
-    read = (actions.LimitAccount, actions.CapRoom, actions.LabelRoom, actions.Follow, actions.Reject, actions.Export)
+    read = (
+        actions.LimitAccount,
+        actions.CapRoom,
+        actions.LabelRoom,
+        actions.SetReport,
+        actions.Follow,
+        actions.Reject,
+        actions.Export,
+    )
     if kind in read:
         assert stage.act(action).changed
         return
@@ -280,8 +199,10 @@ def test_an_act_whose_news_can_not_be_published_does_not_happen(
         actions.CommitImport(import_id="ghost"),
         actions.LimitAccount(user_id="@ghost:test.example.org", limits={"rooms_founded": 1}),
         actions.CapRoom(room_id="!ghost", members=5),
-        actions.Blacklist(entity="@ghost:test.example.org", **ENTRY),
+        actions.Impose(entity="@ghost:test.example.org", **ENTRY),
         actions.Lift(measure_id=99),
+        actions.SetReport(measure_id=99, state=ReportState.due),
+        actions.SwitchEmergency(on=False, switches=(Switch.posting,), room="!ghost"),
         actions.Follow(room="!ghost"),
         actions.Approve(proposal_id=99),
         actions.Reject(proposal_id=99),

@@ -86,7 +86,7 @@ def test_a_rule_that_changes_changes_its_entry(world: World) -> None:
     assert (after.id, after.reason, after.start_ms) == (before.id, "threats", before.start_ms)
     world.withdraw(room_id, "@eve:x")
     assert world.look() == {}
-    assert [one.action for one in world.stage.journal()[-3:]] == ["blacklist", "blacklist", "lift"]
+    assert [one.action for one in world.stage.journal()[-3:]] == ["impose", "impose", "lift"]
     assert {one.author for one in world.stage.journal()[-3:]} == {"server"}
 
 
@@ -113,7 +113,7 @@ def test_what_two_lists_say_ends_when_neither_says_it(world: World) -> None:
 def test_what_staff_change_becomes_theirs(world: World) -> None:
     room_id = world.make_list(BOB)
     entry = world.look()[BOB]
-    world.stage.act(actions.Blacklist(entity=BOB, reason="our own reason", basis="11.3"))
+    world.stage.act(actions.Impose(entity=BOB, reason="our own reason", basis="11.3"))
     world.withdraw(room_id, BOB)
     kept = world.look()[BOB]
     assert (kept.id, kept.author, kept.reason, kept.list_room) == (entry.id, ADMIN, "our own reason", None)
@@ -172,13 +172,14 @@ def test_a_list_alone_bars_no_more_than_a_few_accounts_here(db: TestDatabase, se
 
 def test_a_glob_of_accounts_is_in_memory_and_spares_who_works_here(world: World) -> None:
     stage, entry = world.stage, {"reason": "bots", "basis": "11.3"}
-    stage.act(actions.Blacklist(entity=seed.local("b?b"), **entry))
+    stage.config = stage.config.model_copy(update={"second_staff": "none"})
+    stage.act(actions.Impose(entity=seed.local("b?b"), **entry))
     stage.refresh()
     assert [one.entity for one in stage.snapshot.account_measures(BOB, NOW)] == [seed.local("b?b")]
     assert stage.snapshot.account_measures(ALICE, NOW) == ()
     for entity in (seed.local("a*"), "!*"):
         with pytest.raises(Exception, match=r"server admin|every room"):
-            stage.act(actions.Blacklist(entity=entity, **entry))
+            stage.act(actions.Impose(entity=entity, **entry))
 
 
 def test_an_import_takes_the_room_of_an_alias_and_says_what_it_can_not_read(world: World) -> None:

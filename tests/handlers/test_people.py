@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def test_memory_alone_says_who_somebody_is(stage: Stage) -> None:
     stage.act(actions.Verify(user_id=ALICE, assurance=Assurance.real_name, provider="office"))
-    stage.act(actions.Blacklist(entity=EVE, reason="r", basis="b", until_ms=NOW + 10))
+    stage.act(actions.Impose(entity=EVE, reason="r", basis="b", until_ms=NOW + 10))
     stage.refresh()
     stage.database.runs.clear()
     assert stage.people.account(ALICE) == Account(user_id=ALICE, assurance=Assurance.real_name)
@@ -71,3 +71,9 @@ def test_staff_are_those_with_roles_and_server_admins(stage: Stage) -> None:
     stage.act(actions.Grant(user_id=BOB, roles=frozenset({StaffRole.inspector})))
     stage.refresh()
     assert [result_of(stage.people.is_staff(user_id)) for user_id in (BOB, ADMIN, ALICE)] == [True, True, False]
+
+
+def test_the_modules_own_account_answers_people_as_staff_do(stage: Stage) -> None:
+    people = People(stage.homeserver, stage.snapshot, (), own_account=BOB)  # type: ignore[arg-type]  # as above
+    assert result_of(people.is_staff(BOB))
+    assert not result_of(people.is_staff(ALICE))

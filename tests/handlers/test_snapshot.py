@@ -66,7 +66,7 @@ def about_a_person(random: Random, now_ms: int) -> Any:
     """A step about two accounts and the person that they may share, where steps get into each other's way."""
     account, level = random.choice((ALICE, BOB)), random.choice(list(Assurance))
     link = actions.Verify(user_id=account, assurance=level, provider="office", digest=random.choice("pppq"))
-    bar = actions.Blacklist(entity=account, reason="r", basis="b", until_ms=random.choice((None, now_ms + 50)))
+    bar = actions.Impose(entity=account, reason="r", basis="b", until_ms=random.choice((None, now_ms + 50)))
     return random.choice(
         (
             link,
@@ -87,7 +87,7 @@ def about_anything(random: Random, now_ms: int) -> Any:
     roles = frozenset(random.sample(list(StaffRole), random.randrange(3)))
     return random.choice(
         (
-            actions.Blacklist(entity=entity, reason="r", basis="b", until_ms=random.choice((None, now_ms + 50))),
+            actions.Impose(entity=entity, reason="r", basis="b", until_ms=random.choice((None, now_ms + 50))),
             actions.Lift(measure_id=random.randint(1, 5)),
             actions.Grant(user_id=CAROL, roles=roles),
             actions.SetMode(mode=random.choice(("dry", "enforce"))),
@@ -178,7 +178,7 @@ def test_what_nobody_said_anything_about_is_not_in_memory(stage: Stage) -> None:
 def test_a_measure_on_one_account_binds_all_of_its_person(stage: Stage) -> None:
     for user_id in (ALICE, BOB):
         stage.act(actions.Verify(user_id=user_id, assurance=Assurance.real_name, provider="office", digest="d"))
-    stage.act(actions.Blacklist(entity=ALICE, reason="r", basis="b"))
+    stage.act(actions.Impose(entity=ALICE, reason="r", basis="b"))
     stage.act(actions.Verify(user_id=CAROL, assurance=Assurance.real_name, provider="office", digest="d"))
     snapshot = stage.refresh()
     assert [len(snapshot.account_measures(user_id, NOW)) for user_id in (ALICE, BOB, CAROL)] == [1, 1, 1]
@@ -187,21 +187,21 @@ def test_a_measure_on_one_account_binds_all_of_its_person(stage: Stage) -> None:
 def test_whoever_is_linked_to_a_barred_account_is_barred_at_once(stage: Stage) -> None:
     link: Any = {"assurance": Assurance.real_name, "provider": "office", "digest": "d"}
     stage.act(actions.Verify(user_id=BOB, **link))
-    stage.act(actions.Blacklist(entity=ALICE, reason="r", basis="b"))
+    stage.act(actions.Impose(entity=ALICE, reason="r", basis="b"))
     stage.refresh()
     stage.act(actions.Verify(user_id=ALICE, **link))
     assert len(stage.refresh().account_measures(BOB, NOW)) == 1
 
 
 def test_a_measure_ends_in_memory_without_any_news(stage: Stage) -> None:
-    stage.act(actions.Blacklist(entity=ALICE, reason="r", basis="b", until_ms=NOW + 10))
+    stage.act(actions.Impose(entity=ALICE, reason="r", basis="b", until_ms=NOW + 10))
     snapshot = stage.refresh()
     assert len(snapshot.account_measures(ALICE, NOW + 9)) == 1
     assert snapshot.account_measures(ALICE, NOW + 10) == ()
 
 
 def test_a_barred_server_is_found_in_ids_of_accounts_and_rooms(stage: Stage) -> None:
-    stage.act(actions.Blacklist(entity="REMOTE.example.org", reason="r", basis="b"))
+    stage.act(actions.Impose(entity="REMOTE.example.org", reason="r", basis="b"))
     snapshot = stage.refresh()
     assert len(snapshot.account_measures(EVE, NOW)) == 1
     assert len(snapshot.room("!two:remote.example.org:8448", NOW).measures) == 1
@@ -218,9 +218,9 @@ def test_the_configured_mode_holds_until_staff_choose_another(stage: Stage) -> N
 
 
 def test_who_slept_through_forgotten_changes_reads_everything(stage: Stage) -> None:
-    stage.act(actions.Blacklist(entity=ALICE, reason="r", basis="b"))
+    stage.act(actions.Impose(entity=ALICE, reason="r", basis="b"))
     stage.do(changes.forget, NOW + 10**9)
-    stage.act(actions.Blacklist(entity=BOB, reason="r", basis="b"))
+    stage.act(actions.Impose(entity=BOB, reason="r", basis="b"))
     snapshot = stage.refresh()
     assert len(snapshot.account_measures(ALICE, NOW)) == 1
     assert len(snapshot.account_measures(BOB, NOW)) == 1

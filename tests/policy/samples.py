@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from synapse_groupreg.config import GroupRegConfig, load
 from synapse_groupreg.policy.assurance import Assurance
-from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope, SubjectKind
+from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope, SubjectKind, Switch
 from synapse_groupreg.policy.types import (
     Account,
     Attempt,
@@ -48,12 +48,12 @@ def required(**needs: Any) -> GroupRegConfig:
     return config(identity={"required": needs})
 
 
-def measure(kind: SubjectKind = SubjectKind.account, **facts: Any) -> Measure:
+def measure(subject_kind: SubjectKind = SubjectKind.account, **facts: Any) -> Measure:
     """An entry of the blacklist, without an end unless the facts say so."""
     sample = Measure(
         id=7,
         kind=MeasureKind.blacklisted,
-        subject_kind=kind,
+        subject_kind=subject_kind,
         subject="subject",
         entity="entity",
         scope=Scope.groups,
@@ -74,6 +74,9 @@ times = st.integers(NOW - 10, NOW + 10)
 measures: SearchStrategy[Measure] = st.builds(
     measure,
     st.sampled_from(SubjectKind),
+    kind=st.sampled_from(MeasureKind),
+    subject=st.sampled_from(["subject", *Switch]),
+    room=st.none() | st.sampled_from(["!old:test.example.org", "!of_version_12"]),
     id=st.integers(1, 50),
     scope=st.sampled_from(Scope),
     start_ms=times,
@@ -88,6 +91,7 @@ accounts: SearchStrategy[Account] = st.builds(
     assurance=st.sampled_from(Assurance),
     measures=some_measures,
     exempt=st.booleans(),
+    staff=st.booleans(),
 )
 rooms: SearchStrategy[Room] = st.builds(
     Room,
@@ -100,7 +104,7 @@ rooms: SearchStrategy[Room] = st.builds(
 )
 uses = st.none() | st.builds(Use, st.integers(0, 12), st.integers(0, 12))
 attempts: SearchStrategy[Attempt] = st.one_of(
-    st.builds(Send, actor=accounts, room=rooms, retracts_own=st.booleans()),
+    st.builds(Send, actor=accounts, room=rooms, retracts_own=st.booleans(), manages=st.booleans()),
     st.builds(Join, actor=accounts, room=rooms, members=uses, joined=uses),
     st.builds(Invite, actor=accounts, room=rooms, invitee=accounts),
     st.builds(
@@ -114,7 +118,7 @@ attempts: SearchStrategy[Attempt] = st.one_of(
         founded=uses,
         joined=uses,
     ),
-    st.builds(Manage, actor=accounts, room=st.none() | rooms),
+    st.builds(Manage, actor=accounts, room=st.none() | rooms, about_oneself=st.booleans()),
     st.builds(LogIn, actor=accounts),
 )
 levels = st.sampled_from([level.name for level in Assurance])

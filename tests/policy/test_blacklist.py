@@ -68,7 +68,7 @@ def on_server(party: Account) -> Account:
 def test_an_entry_on_somebody_cuts_what_its_scope_says(attempt: Attempt, cut_by: set[Scope], kind: SubjectKind) -> None:
     """Scope `groups` leaves direct chats, logins and what has to do with no group; `account` leaves nothing."""
     for scope in Scope:
-        under_it = attrs.evolve(attempt, actor=barred(ALICE, kind=kind, scope=scope))
+        under_it = attrs.evolve(attempt, actor=barred(ALICE, subject_kind=kind, scope=scope))
         assert codes(under_it) == (["account-blacklisted"] if scope in cut_by else [])
 
 
@@ -141,7 +141,7 @@ def test_a_barred_server_has_no_accounts_and_no_rooms_here() -> None:
 
 def test_an_entry_of_one_kind_says_nothing_about_another() -> None:
     """A measure on a room that lies on an account by mistake bars nobody, and the other way round."""
-    assert codes(Send(actor=barred(ALICE, kind=SubjectKind.room), room=GROUP)) == []
+    assert codes(Send(actor=barred(ALICE, subject_kind=SubjectKind.room), room=GROUP)) == []
     room = attrs.evolve(GROUP, measures=(measure(SubjectKind.account),))
     assert codes(Send(actor=ALICE, room=room)) == []
 

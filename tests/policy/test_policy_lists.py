@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from synapse_groupreg.errors import Invalid
 from synapse_groupreg.policy import policy_files
-from synapse_groupreg.policy.actions import Blacklist, Follow, ImportRules
+from synapse_groupreg.policy.actions import Follow, ImportRules, Impose
 from synapse_groupreg.policy.blacklist import matches, server_names
 from synapse_groupreg.policy.globs import Globs
 from synapse_groupreg.policy.measures import Scope, SubjectKind
@@ -250,7 +250,7 @@ def test_what_is_wrong_in_a_file_is_named_by_its_line(text: str, where: str) -> 
 @pytest.mark.parametrize(
     "action",
     [
-        Blacklist(entity="@spam*:b", reason="bots", basis="11.3", scope=Scope.account, until_ms=9),
+        Impose(entity="@spam*:b", reason="bots", basis="11.3", scope=Scope.account, until_ms=9),
         ImportRules(rules=(EVE,), source="list.csv", basis="11.3", skip_refused=True, reason="neighbours"),
         Follow(room="!r:b"),
     ],

@@ -43,6 +43,16 @@ FACTS: dict[str, list[dict[str, object]]] = {
     "account-blacklisted": [*MEASURE_FACTS, {"invitee": True}],
     "room-blacklisted": MEASURE_FACTS,
     "server-blacklisted": MEASURE_FACTS,
+    "room-closed": MEASURE_FACTS,
+    "emergency": [
+        {"reason": "", "case": 7, "until_ms": UNTIL_MS, "attempt": attempt}
+        for attempt in ("send", "join", "invite", "found")
+    ],
+    "posting-suspended": MEASURE_FACTS,
+    "room-posting-suspended": [*MEASURE_FACTS, {**MEASURE_FACTS[0], "attempt": "found"}],
+    "room-joining-suspended": [*MEASURE_FACTS, {**MEASURE_FACTS[0], "attempt": "found"}],
+    "management-suspended": MEASURE_FACTS,
+    "founding-revoked": MEASURE_FACTS,
     "room-replaced": [{}],
     "federation-closed": [{}],
     "further-creators": [{}],

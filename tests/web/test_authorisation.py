@@ -37,6 +37,13 @@ GET    blacklist                    | no    no   yes  yes  no   yes  yes
 POST   blacklist                    | no    no   no   yes  no   no   yes
 DELETE blacklist/{measure_id}       | no    no   no   yes  no   no   yes
 POST   blacklist/import             | no    no   no   yes  no   no   yes
+GET    measures                     | no    no   yes  yes  no   yes  yes
+GET    measures/{measure_id}        | no    no   yes  yes  no   yes  yes
+POST   measures                     | no    no   no   yes  no   no   yes
+DELETE measures/{measure_id}        | no    no   no   yes  no   no   yes
+PUT    measures/{measure_id}/report | no    no   no   yes  no   no   yes
+GET    emergency                    | no    no   yes  yes  no   yes  yes
+PUT    emergency                    | no    no   yes  yes  no   no   yes
 GET    followed                     | no    no   yes  yes  no   yes  yes
 PUT    followed/{room_id}           | no    no   no   yes  no   no   yes
 DELETE followed/{room_id}           | no    no   no   yes  no   no   yes
@@ -81,6 +88,9 @@ BODIES: dict[tuple[str, ...], object] = {
     ("PUT", "accounts/{user_id}/quotas"): {"rooms_founded": 3},
     ("PUT", "rooms/{room_id}/quotas"): {"members": 7},
     ("POST", "blacklist"): {"entity": BOB, "reason": "r", "basis": "b"},
+    ("POST", "measures"): {"entity": BOB, "kind": "warning", "reason": "r", "basis": "b"},
+    ("PUT", "measures/{measure_id}/report"): {"state": "due"},
+    ("PUT", "emergency"): {"on": False, "switches": ["posting"]},
     ("POST", "blacklist/import"): {"rules": [{"entity": BOB}], "basis": "b"},
     ("PUT", "staff/{user_id}"): {"roles": []},
     ("POST", "retention/holds"): {"from_ms": 1, "to_ms": 2, "until_ms": NOW + 1, "reason": "r", "basis": "b"},

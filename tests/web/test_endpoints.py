@@ -77,6 +77,8 @@ def test_quotas_that_are_absent_stay_and_null_goes_back(server: Server) -> None:
         ("PUT", f"{ACCOUNT}/identity", {"assurance": "contact"}),
         ("PUT", f"{ACCOUNT}/quotas", {"rooms_founded": 3}),
         ("POST", "blacklist", {"entity": BOB, "reason": "r", "basis": "b"}),
+        ("POST", "measures", {"kind": "warning", "entity": BOB, "reason": "r", "basis": "b"}),
+        ("PUT", "emergency", {"on": True, "switches": ["posting", "joining"], "until_ms": NOW + 9, "reason": "r"}),
         ("PUT", f"staff/{BOB}", {"roles": ["reviewer"]}),
     ],
 )
@@ -95,8 +97,8 @@ def test_an_entry_comes_and_goes(server: Server) -> None:
     assert server.ask("POST", "blacklist", {**entry, "reason": "more"}, token="reviewer").json["id"] == number
     listed = server.ask("GET", "blacklist").json
     assert (listed["total"], [one["id"] for one in listed["blacklist"]]) == (1, [number])
-    fields = """id kind subject_kind subject scope reason basis author start_ms until_ms review_ms lifted_ms lifted_by
-        lift_reason list_room"""
+    fields = """id kind subject_kind subject scope room reason note basis grave author start_ms until_ms review_ms
+        deadline_ms lifted_ms lifted_by lift_reason report report_text report_by report_ms list_room"""
     assert set(listed["blacklist"][0]) == set(fields.split())
     assert server.ask("DELETE", f"blacklist/{number}", {"reason": "appeal"}, token="reviewer").json["changed"]
     assert server.ask("GET", "blacklist").json["total"] == 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from synapse_groupreg.errors import Conflict, Invalid, NotFound
-from synapse_groupreg.handlers.act_blacklist import REVIEW_MS
+from synapse_groupreg.handlers.act_measures import REVIEW_MS
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.actions import StaffRole
 from synapse_groupreg.policy.assurance import Assurance
@@ -24,8 +24,14 @@ if TYPE_CHECKING:
     from tests.database import TestDatabase
 
 
+@pytest.fixture
+def stage(sqlite_db: TestDatabase) -> Stage:
+    """Nobody else has to agree here."""
+    return Stage(sqlite_db, second_staff="none")
+
+
 def bar(stage: Stage, entity: str, **facts: Any) -> Change:
-    return stage.act(actions.Blacklist(**{"entity": entity, "reason": "fraud", "basis": "11.3"} | facts))
+    return stage.act(actions.Impose(**{"entity": entity, "reason": "fraud", "basis": "11.3"} | facts))
 
 
 def entries(stage: Stage) -> list[Measure]:

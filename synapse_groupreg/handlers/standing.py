@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What there is of measures, for staff: how many, what waits for them, what is still to be carried out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from synapse_groupreg.handlers.act_emergency import standing
+from synapse_groupreg.handlers.measures import show_to_staff
+from synapse_groupreg.policy.measures import next_step
+from synapse_groupreg.storage import measures, notices, removals, state
+
+if TYPE_CHECKING:
+    from synapse_groupreg.storage.database import Transaction
+
+_SHOWN = 100
+
+
+def status(txn: Transaction, now_ms: int) -> dict[str, Any]:
+    """The part of `status` about measures."""
+    return {
+        "in_force": measures.counts(txn, now_ms),
+        "emergency": [
+            one.subject if one.room is None else f"{one.subject} in {one.room}" for one in standing(txn, now_ms)
+        ],
+        "due": [_brief(one) for one in due(txn, now_ms)],
+        "reports_due": measures.reports_due(txn),
+        "notices": notices.counts(txn),
+        "removals": [{**attrs.asdict(one), "members": state.members(txn, one.room_id)} for one in removals.undone(txn)],
+    }
+
+
+def due(txn: Transaction, now_ms: int) -> list[dict[str, Any]]:
+    """Measures that wait for staff, each with the step that its passed deadline proposes. Nothing follows by itself."""
+    found = []
+    for one in measures.due(txn, now_ms, _SHOWN):
+        proposed = next_step(one, now_ms)
+        found.append({**show_to_staff(one), "next_step": None if proposed is None else proposed.value})
+    return found
+
+
+def _brief(shown: dict[str, Any]) -> dict[str, Any]:
+    return {name: shown[name] for name in ("id", "kind", "subject", "deadline_ms", "review_ms", "next_step")}

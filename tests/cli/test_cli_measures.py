@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""`groupreg measure` and `groupreg emergency`: what is asked for, and what is said."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.test_cli_commands import changed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+ANNA, ROOM, T = "@anna:fake.test", "!garden:fake.test", 1_900_000_000_000
+WARNING = {
+    "id": 12,
+    "kind": "warning",
+    "subject_kind": "room",
+    "subject": ROOM,
+    "scope": "groups",
+    "room": None,
+    "reason": "Spam",
+    "note": "third time",
+    "basis": "11.1",
+    "author": "@admin:fake.test",
+    "start_ms": T,
+    "deadline_ms": T,
+    "next_step": "posting-suspended",
+}
+EFFECTS = [
+    {"effect": "notice", "accounts": [ANNA]},
+    {"effect": "removal", "room_id": ROOM, "members": 2, "due_ms": T},
+]
+EMERGENCY = [{"subject": "posting", "room": None, "until_ms": T, "author": "@admin:fake.test", "reason": "flood"}]
+WHY = "--basis 11.1 --reason Spam"
+ACTS: list[tuple[str, str, dict[str, Any], str]] = [
+    (
+        f"measure impose closed {ROOM} {WHY} --note n --key k",
+        "POST measures",
+        {"kind": "closed", "entity": ROOM, "basis": "11.1", "reason": "Spam", "note": "n", "key": "k"},
+        f"Imposed closed on {ROOM} (measure 12)",
+    ),
+    (
+        f"measure impose management-suspended {ANNA} --in #garden:fake.test {WHY}",
+        "POST measures",
+        {"kind": "management-suspended", "entity": ANNA, "room": ROOM, "basis": "11.1", "reason": "Spam"},
+        "Told in a direct room: @anna:fake.test",
+    ),
+    ("measure lift 12 --reason Appeal", "DELETE measures/12", {"reason": "Appeal"}, "Lifted measure 12"),
+    (
+        "measure report 12 handed-in --text R5",
+        "PUT measures/12/report",
+        {"state": "handed-in", "text": "R5"},
+        "Noted handed-in for measure 12",
+    ),
+    (
+        "emergency off posting founding",
+        "PUT emergency",
+        {"on": False, "switches": ["posting", "founding"]},
+        "Goes on: posting and founding in the whole server",
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def replies(server: Any) -> None:
+    server.replies |= {
+        "GET measures": {"measures": [WARNING], "total": 1},
+        "GET measures/12": WARNING,
+        "POST measures": changed(None, {"until_ms": T}, id=12, effects=EFFECTS),
+        "DELETE measures/12": changed({"lifted": False}, {"lifted": True, "subject": ROOM}),
+        "PUT measures/12/report": changed({"report": "due"}, {"report": "handed-in"}),
+        "GET emergency": {"emergency": EMERGENCY},
+        "PUT emergency": changed({"posting": None}, {"posting": {}}),
+        "GET /_matrix/client/v3/directory/room/#garden:fake.test": {"room_id": ROOM},
+    }
+
+
+@pytest.mark.parametrize(("command", "request_line", "body", "text"), ACTS)
+def test_acts_and_trying_them(
+    server: Any, groupreg: Callable[..., Result], *, command: str, request_line: str, body: Any, text: str
+) -> None:
+    assert text in groupreg(*command.split()).stdout
+    tried = groupreg(*command.split(), "--dry-run")
+    assert tried.stdout.startswith("Dry run, nothing was changed. This would ")
+    sent = server.sent(*request_line.split())
+    assert [(one.body, one.query) for one in sent] == [(body, {}), (body, {"dry_run": "true"})]
+    assert json.loads(groupreg(*command.split(), "--json").stdout)["changed"]
+
+
+def test_an_emergency_has_an_end_and_a_reason(server: Any, groupreg: Callable[..., Result]) -> None:
+    assert groupreg("emergency", "on", "posting", "--reason", "flood").exit_code == 2
+    assert groupreg("emergency", "on", "--until", "2h", "--reason", "flood").exit_code == 2
+    done = groupreg("emergency", "on", "posting", "--until", "2h", "--reason", "flood", "--room", ROOM)
+    assert done.stdout == f"Stopped: posting in {ROOM}.\n"
+    (sent,) = server.sent("PUT", "emergency")
+    assert {**sent.body, "until_ms": 0} == {
+        "on": True,
+        "until_ms": 0,
+        "reason": "flood",
+        "room": ROOM,
+        "switches": ["posting"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "texts"),
+    [
+        ("measure list", [ROOM, "warning", "groupreg measure impose posting-suspended '!garden:fake.test'"]),
+        ("measure show 12", ["third time", "11.1", "2030-03-17"]),
+        ("emergency show", ["posting", "the whole server", "flood"]),
+    ],
+)
+def test_looks(groupreg: Callable[..., Result], command: str, texts: list[str]) -> None:
+    said = groupreg(*command.split())
+    assert said.exit_code == 0, said.output
+    assert [text for text in texts if text not in said.stdout] == []
+    assert isinstance(json.loads(groupreg(*command.split(), "--json").stdout), dict)
+
+
+def test_a_list_is_narrowed(server: Any, groupreg: Callable[..., Result]) -> None:
+    groupreg("measure", "list", "--due", "--all", "--kind", "closed", "--subject", ANNA)
+    (sent,) = server.sent("GET", "measures")
+    wanted = {"due": "true", "all": "true", "kind": "closed", "subject": ANNA}
+    assert {name: sent.query[name] for name in wanted} == wanted

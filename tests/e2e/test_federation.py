@@ -142,7 +142,7 @@ def enter_a_large_room(here: Homeserver, there: Homeserver, staff: Staff, size: 
     room = host.found_group()
     members = [host, *crowd(there, room, size - 1)]
     # Judged as something sent, the membership of this one would be torn out of the room.
-    entry = staff.bar(members[-1].user_id).good()["id"]
+    entry = staff.bar(members[-1].user_id, scope="account").good()["id"]
     join(visitor, room, there).good()
     staff.lift(entry).good()
     everybody = {visitor.user_id, *(one.user_id for one in members)}

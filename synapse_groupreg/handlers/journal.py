@@ -38,9 +38,9 @@ class _Batch:
         self.waiting.append(done)
         return done
 
-    def finish(self) -> None:
+    def finish(self, wake: Callable[[Deferred[None]], None]) -> None:
         for done in self.waiting:
-            done.callback(None)
+            wake(done)
 
 
 class RefusalJournal:
@@ -106,7 +106,7 @@ class RefusalJournal:
             )
         finally:
             self._writing = None
-            batch.finish()
+            batch.finish(self._homeserver.wake)
 
     def _located(self, one: Refusal) -> Refusal:
         """With where it came from, if it is a login: elsewhere that is known from the login already."""

@@ -336,9 +336,11 @@ class Poke:
         await self._api.invalidate_cache(self.groupreg_version, ("version",))
 
 
-def wait(deferred: Deferred[None]) -> Deferred[None]:
-    """Await a Deferred of ours without losing the logging context."""
-    return logging_context.make_deferred_yieldable(deferred)
+wait = logging_context.make_deferred_yieldable
+"""Await a Deferred of ours without losing the logging context."""
+
+unnamed = logging_context.PreserveLoggingContext
+"""A while without our logging context: whoever is woken in it goes on with their own, and would leave us none."""
 
 
 def clock_ms(api: ModuleApi) -> Callable[[], int]:

@@ -76,6 +76,9 @@ class FakeHomeserver:
     async def wait(self, deferred: Deferred[None]) -> None:
         await deferred
 
+    def wake(self, deferred: Deferred[None]) -> None:
+        deferred.callback(None)
+
 
 class Stage:
     """A database with some accounts, and the use cases on it."""

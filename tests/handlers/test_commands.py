@@ -70,7 +70,7 @@ def direct(stage: Stage) -> str:
 
 def said(stage: Stage, account: str) -> list[str]:
     found, _ = stage.do(notices.page, {"account": account}, 0, 100)
-    return [one.facts["text"] for one in found[::-1]]
+    return [one.facts["text"] for one in found[::-1] if one.code == notices.ANSWER]
 
 
 def ask(stage: Stage, commands: Commands, user_id: str, room_id: str, body: str) -> str | None:
@@ -152,7 +152,7 @@ def test_only_a_member_gets_a_link_of_their_own(stage: Stage, commands: Commands
 
 def test_people_see_what_stands_against_them(stage: Stage, commands: Commands, closed: str) -> None:
     stage.act(actions.Verify(user_id=BOB, assurance=Assurance.contact, provider="office"))
-    stage.act(actions.Blacklist(entity=BOB, reason="Sold accounts.", basis="11.3", until_ms=NOW + 86_400_000))
+    stage.act(actions.Impose(entity=BOB, reason="Sold accounts.", basis="11.3", until_ms=NOW + 86_400_000))
     answer = ask(stage, commands, BOB, closed, "!group me") or ""
     assert "Member" in answer
     assert texts.text("assurance.contact", "en") in answer

@@ -182,7 +182,7 @@ def test_an_alias_is_taken_from_a_group_that_is_closed(stage: Stage, directory: 
     result_of(upkeep(stage, directory).every_second())
     assert set(directory.aliases.values()) == {room_id}
     if how == "barred":
-        stage.act(actions.Blacklist(entity=room_id, reason="spam", basis="11.3"))
+        stage.act(actions.Impose(entity=room_id, reason="spam", basis="11.3"))
     elif how == "empty":
         stage.do(seed.set_membership, room_id, ALICE, "leave")
     else:

@@ -87,7 +87,7 @@ def test_people_who_left_or_are_many_are_told_of() -> None:
 
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)
-@pytest.mark.parametrize("kind", ["blacklisted", "closed", "posting_suspended", "joining-suspended", "warning", "new"])
+@pytest.mark.parametrize("kind", ["blacklisted", "closed", "posting-suspended", "emergency", "new"])
 def test_a_measure_is_shown_with_its_time(language: str, kind: str) -> None:
     lasting, ending = (Standing(kind=kind, since_ms=NOW, until_ms=until) for until in (None, NOW + LINK_MS))
     shown = page(language, standing=(lasting, ending))
@@ -232,7 +232,7 @@ def test_many_who_look_at_once_cost_one_look(server: Server) -> None:
 def test_it_follows_the_group(server: Server) -> None:
     stage = server.stage
     room_id = stage.do(numbers.find, PUBLIC)
-    stage.act(actions.Blacklist(entity=room_id, reason="spam", basis="11.3"))
+    stage.act(actions.Impose(entity=room_id, reason="spam", basis="11.3"))
     stage.do(seed.set_state, room_id, ALICE, "m.room.power_levels", {"users": {ALICE: 100, BOB: 50}})
     stage.act(actions.CapRoom(room_id=room_id, members=4321))
     shown = see(server, PUBLIC).content.decode()

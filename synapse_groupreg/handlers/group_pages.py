@@ -18,7 +18,7 @@ import attrs
 from cryptography.exceptions import InvalidTag
 
 from synapse_groupreg import texts
-from synapse_groupreg.policy.measures import SubjectKind, fold
+from synapse_groupreg.policy.measures import MeasureKind, SubjectKind, fold
 from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.roles import managers, power, users_of
 from synapse_groupreg.storage import measures, numbers, people, quotas, rooms, state
@@ -37,8 +37,8 @@ LINK_MS = 86_400_000
 _KEEP_MS = 5_000
 _MOST = 1_000
 _MANAGERS = 50
-_KINDS = frozenset({"blacklisted", "closed", "joining-suspended", "posting-suspended", "warning"})
-"""Kinds of measures on a group that have words of their own."""
+_KINDS = frozenset(MeasureKind) - {MeasureKind.management_suspended, MeasureKind.founding_revoked}
+"""Kinds of measures that there are on groups."""
 
 
 class Box(Protocol):
@@ -61,8 +61,7 @@ class Standing:
 
     def text(self, language: str) -> str:
         """What is said of it in a language."""
-        known = self.kind.replace("_", "-")
-        return texts.text(f"group.standing.{known if known in _KINDS else 'other'}", language)
+        return texts.text(f"group.standing.{self.kind if self.kind in _KINDS else 'other'}", language)
 
 
 @attrs.frozen(kw_only=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from synapse_groupreg.errors import NotPermitted
 from synapse_groupreg.policy.blacklist import server_of
-from synapse_groupreg.policy.measures import SubjectKind
+from synapse_groupreg.policy.measures import MeasureKind, SubjectKind
 from synapse_groupreg.policy.numbers import NUMBER, SPACE, alias, number
 from synapse_groupreg.storage import labels as promises
 from synapse_groupreg.storage import measures, numbers, quotas, rooms, state
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_CLOSING = ("blacklisted", "closed")
+_CLOSING = (MeasureKind.blacklisted, MeasureKind.closed)
 _NOBODY = ""
 """In whose name the number of a successor is not written."""
 _TRIES = 20
@@ -196,7 +196,7 @@ def wrong_aliases(
 def _closed(txn: Transaction, room_ids: Iterable[str], now_ms: int) -> set[str]:
     """Those of the rooms that nobody can enter because of a measure."""
     found = measures.of_subjects(txn, SubjectKind.room, room_ids, now_ms)
-    return {one.subject for one in found if one.kind.value in _CLOSING and one.live(now_ms)}
+    return {one.subject for one in found if one.kind in _CLOSING and one.live(now_ms)}
 
 
 def carry_over(txn: Transaction, old: str, new: str, now_ms: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from synapse_groupreg.handlers.people import People
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.actions import StaffRole
 from synapse_groupreg.policy.assurance import Assurance

@@ -107,8 +107,11 @@ class Party:
             self.counts["upgraded"] += 1
             room = self.open.pop(0)
         answer = self.ask(self.founder, self.server.url, f"rooms/{room}/upgrade", new_version="12")
+        # One that takes longer than upkeep waits ends with the old room being closed already.
+        assert answer.ok or answer.code == "room-replaced", answer
+        tombstone = self.ask(self.founder, self.server.url, f"rooms/{room}/state/m.room.tombstone", method="GET")
         with self.lock:
-            self.begin(answer.good()["replacement_room"])
+            self.begin(tombstone.good()["replacement_room"])
 
     def ask(self, person: Person, url: str, path: str, *, method: str = "POST", **body: object) -> Answer:
         """One request over a connection of its own; a worker that dies meanwhile doesn't answer."""
@@ -195,5 +198,5 @@ def test_random_acts_overfill_no_group_and_waste_no_place(server: WorkerHomeserv
 
 @pytest.mark.prove
 def test_many_random_acts_overfill_no_group_and_waste_no_place(server: WorkerHomeserver) -> None:
-    counts = play(server, acts=2_500, crashes=8, seed=random.randrange(10**6))
+    counts = play(server, acts=2_000, crashes=8, seed=random.randrange(10**6))
     assert sum(counts.values()) > 1_000

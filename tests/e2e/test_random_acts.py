@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from synapse_groupreg.rig import WorkerHomeserver
-from tests.e2e.acts import Diary, Stay, Try, most_at_once
+from tests.e2e.acts import RESERVED_S, Diary, Stay, Try, most_at_once
 from tests.e2e.client import MATRIX, Answer, Person, Staff, at_once
 
 CAP = 4
@@ -96,8 +96,13 @@ class Party:
                 self.counts["out"] += 1
 
     def rename(self, guest: Person, _room: str, url: str, _act: str) -> None:
-        path = f"profile/{guest.user_id}/displayname"
-        self.ask(guest, url, path, method="PUT", displayname=str(time.monotonic()))
+        """Synapse joins them anew to each of their groups, in the background: who left by then asks for a place."""
+        began = time.monotonic()
+        self.ask(guest, url, f"profile/{guest.user_id}/displayname", method="PUT", displayname=str(began))
+        until = time.monotonic() + RESERVED_S
+        with self.lock:
+            for diary in self.diaries.values():
+                diary.stays.append(Stay(guest.user_id, began, until))
 
     def upgrade(self, _guest: Person, _room: str, _url: str, _act: str) -> None:
         """Now and then the founder replaces a group, by the main process, which alone does that."""

@@ -14,6 +14,7 @@ from synapse_groupreg.handlers.act_measures import REVIEW_MS, default_scope, tou
 from synapse_groupreg.handlers.change import Change, Facts, Setting
 from synapse_groupreg.handlers.measures import show
 from synapse_groupreg.handlers.touching import Look, Touched
+from synapse_groupreg.policy.blacklist import is_glob
 from synapse_groupreg.policy.measures import PEOPLE, Measure, MeasureKind
 from synapse_groupreg.policy.policy_lists import PolicyRule, Target, cleaned, current, target
 from synapse_groupreg.storage import acts, followed, measures, policy_rooms, state
@@ -70,6 +71,8 @@ def import_rules(txn: Transaction, setting: Setting, action: ImportRules) -> Cha
         after={**counts, "basis": action.basis} if counts["new"] else None,
         touched=frozenset(touched),
         accounts=tuple(accounts),
+        # As with a single entry: what a glob will come to cover nobody knows.
+        second=any(fate.result == "new" and is_glob(fate.rule.entity) for fate in fates),
         facts=facts,
     )
 

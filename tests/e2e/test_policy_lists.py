@@ -186,8 +186,14 @@ def test_a_followed_room_touches_neither_staff_nor_what_staff_decided(
     assert not open_entries(reviewer, "@other:evil.example")
 
 
+def agree(colleague: Staff, answer: dict[str, Any]) -> None:
+    """Approve what waits for it."""
+    if "proposal" in answer:
+        colleague.groupreg("POST", f"proposals/{answer['proposal']['id']}/approve", {}).good()
+
+
 def test_an_import_shows_whom_it_touches_and_refuses_rules_on_staff(
-    server: Homeserver, reviewer: Staff, friend: Person, open_room: str
+    server: Homeserver, reviewer: Staff, colleague: Staff, friend: Person, open_room: str
 ) -> None:
     person = Person(server)
     rules = [
@@ -212,6 +218,7 @@ def test_an_import_shows_whom_it_touches_and_refuses_rules_on_staff(
 
     done = do_import(reviewer, {"rules": rules, "skip_refused": True}).good()
     assert done["counts"]["new"] == 4
+    agree(colleague, done)
     refused(person.join(open_room), ACCOUNT)
     assert "spam" in refused(person.found(), ACCOUNT)["error"]
     refused(friend.send(open_room), ROOM)
@@ -224,14 +231,14 @@ def test_an_import_shows_whom_it_touches_and_refuses_rules_on_staff(
 
 
 def test_what_is_exported_can_be_imported_again(
-    server: Homeserver, reviewer: Staff, tmp_path: Path, friend: Person
+    server: Homeserver, reviewer: Staff, colleague: Staff, tmp_path: Path, friend: Person
 ) -> None:
-    """By file and by room: the same entries come back."""
+    """By file and by room: the same entries come back, once a colleague agreed to the globs among them."""
     person = Person(server)
     entities = [person.user_id, "@glob*:x.example", friend.found_group(), "*.round.example"]
     policy_room = reviewer.found_group(name="Ours")
     for entity in entities:
-        reviewer.bar(entity, reason=f"because of {entity}").good()
+        agree(colleague, reviewer.bar(entity, reason=f"because of {entity}").good())
     files = [tmp_path / "list.json", tmp_path / "list.csv"]
     for target in (*map(str, files), policy_room):
         done = groupreg(reviewer, "blacklist", "export", target)
@@ -244,6 +251,7 @@ def test_what_is_exported_can_be_imported_again(
         done = groupreg(reviewer, "blacklist", "import", source, "--basis", "11.3", "--json")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["counts"]["new"] == len(entities) + (source == policy_room)
+        agree(colleague, json.loads(done.stdout))
         for entity in entities:
             assert [one["reason"] for one in open_entries(reviewer, entity)] == [f"because of {entity}"]
 

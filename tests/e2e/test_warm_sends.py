@@ -32,6 +32,8 @@ BACKGROUND = {
     "groupreg_removals",
     "groupreg_recorder",
     "groupreg_report",
+    "groupreg_restored",
+    "groupreg_restored",
     "groupreg_sizes",
     "groupreg_snapshot",
     "groupreg_successors",

@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What people ask by `!group` in any client is answered in their own room with the server, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from synapse_groupreg import texts
+from synapse_groupreg.policy.numbers import NUMBER
+from synapse_groupreg.rig import Homeserver
+
+from .client import MATRIX, Person, Staff, poll, refused
+
+CONFIG = {"mode": "enforce", "federation": "closed", "identity": {"required": {"post": "contact"}}}
+SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
+    return start_homeserver(module_config=CONFIG)
+
+
+@pytest.fixture(scope="module")
+def staff(server: Homeserver) -> Staff:
+    return Staff(server)
+
+
+def verified(server: Homeserver, staff: Staff, name: str) -> Person:
+    person = Person(server, name)
+    staff.verify(person.user_id).good()
+    return person
+
+
+@pytest.fixture(scope="module")
+def founder(server: Homeserver, staff: Staff) -> Person:
+    return verified(server, staff, "founder")
+
+
+@pytest.fixture(scope="module")
+def secret(founder: Person, staff: Staff) -> str:
+    """A group that nobody enters without an invitation, called Secret."""
+    room = founder.found(preset="private_chat", name="Secret").room_id
+    assert poll(lambda: staff.room(room)["number"])
+    return room
+
+
+@pytest.fixture
+def member(server: Homeserver, staff: Staff, founder: Person, secret: str) -> Person:
+    member = verified(server, staff, "member")
+    founder.invite(secret, member.user_id).good()
+    member.join(secret).good()
+    return member
+
+
+def answers(person: Person) -> list[str]:
+    """What the server told somebody in their own room, the newest first."""
+    return [
+        event["content"]["body"]
+        for room in person.joined_rooms() - person.own_rooms()
+        for event in person.messages(room).good()["chunk"]
+        if event["type"] == "m.room.message" and event["sender"].startswith("@groupreg:")
+    ]
+
+
+def ask(person: Person, room: str, body: str) -> str:
+    """The answer to a command."""
+    before = answers(person)
+    person.send(room, body).good()
+    after = poll(lambda: (found := answers(person)) != before and found, seconds=SECONDS)
+    assert after, "no answer came"
+    assert after[1:] == before
+    return after[0]
+
+
+def number_of(person: Person, room: str) -> str:
+    number: str = person.state(room, NUMBER).good()["number"]
+    return number
+
+
+def test_a_command_is_answered_in_the_askers_own_room_alone(member: Person, founder: Person, secret: str):
+    number = number_of(member, secret)
+    answer = ask(member, secret, "!group")
+    assert texts.text("command.info.title", "en", name="Secret", number=number) in answer
+    assert answers(founder) == []
+    said = founder.messages(secret).good()["chunk"]
+    assert [one["sender"] for one in said if one["type"] == "m.room.message"] == [member.user_id]
+    assert not any(one.startswith("@groupreg:") for one in founder.members(secret))
+
+
+def test_in_the_direct_room_the_group_is_named_by_its_number(member: Person, secret: str):
+    number = number_of(member, secret)
+    assert f"!group members {number}" in ask(member, secret, "！group help").replace("123456786", number)
+    (direct,) = member.joined_rooms() - member.own_rooms()
+    assert "Secret" in ask(member, direct, f"!group members {number}")
+    assert number in ask(member, direct, "!group limits")
+
+
+def test_a_signed_link_opens_the_page_until_its_member_leaves(server: Homeserver, member: Person, secret: str):
+    link = ask(member, secret, "!group link").rpartition(" ")[2]
+    _, path, key = link.partition("/_synapse")
+
+    def status() -> int:
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.get(f"{server.url}{path}{key}", timeout=30).status_code
+
+    assert status() == 200
+    member.leave(secret).good()
+    assert status() == 404
+
+
+def test_who_is_not_in_a_group_learns_nothing_of_it(server: Homeserver, staff: Staff, founder: Person, secret: str):
+    stranger = verified(server, staff, "stranger")
+    number = number_of(founder, secret)
+    own = stranger.found(preset="private_chat", name="Own").room_id
+    answer = ask(stranger, own, f"!group members {number}")
+    assert answer == texts.text("command.no_such_group", "en", number=number)
+    assert not stranger.send(secret, "!group").ok
+
+
+def test_who_may_not_post_asks_in_the_direct_room(server: Homeserver, founder: Person):
+    person = Person(server, "unverified")
+    room = founder.found_group(name="Chess")
+    person.join(room).good()
+    refused(person.send(room, "!group me"), "identity-required")
+    (direct,) = poll(lambda: person.joined_rooms() - person.own_rooms(), seconds=SECONDS)
+    path = f"{MATRIX}/user/{quote(person.user_id)}/account_data/org.groupreg.settings"
+    person.call("PUT", path, {"language": "zh-CN"}).good()
+    answer = poll(lambda: answers(person), seconds=SECONDS)
+    assert len(answer) == 1, "the refused message was no command"
+    assurance = texts.text("assurance.none", "en")
+    told = ask(person, direct, "!group me")
+    assert assurance in told or texts.text("assurance.none", "zh-CN") in told
+
+
+def test_an_encrypted_group_hears_nothing(member: Person, secret: str):
+    member.send(secret, event_type="m.room.encrypted", algorithm="x", ciphertext="!group", body="!group").good()
+    assert "Secret" in ask(member, secret, "!group members")
+    assert len(answers(member)) == 1

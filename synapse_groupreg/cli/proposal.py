@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synapse_groupreg.cli.changes import report
+from synapse_groupreg.cli.changes import report, words
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.journal import say_rest
 from synapse_groupreg.cli.options import Cli, act_command, limit_option, server_command
@@ -66,11 +66,12 @@ def show(cli: Cli, number: int) -> None:
     if cli.as_json:
         cli.out.data(answer)
         return
-    names = ("state", "action", "subject", "author", "reason", "decided_by")
+    payload = answer.get("payload") or {}
+    said = {words(name): answer.get(name) for name in ("state", "action", "subject", "author", "reason", "decided_by")}
+    further = {words(name): str(payload[name]) for name in ("duty_ended", "grave") if payload.get(name)}
+    whom = {"concerns": str(payload["user_id"])} if payload.get("user_id") else {}
     times = {"proposed (UTC)": utc(answer["created_ms"]), "expires (UTC)": utc(answer["expires_ms"])}
-    concerns = (answer.get("payload") or {}).get("user_id")
-    whom = {"concerns": str(concerns)} if concerns else {}
-    cli.out.facts(f"Proposal {number}", {**{name: answer.get(name) for name in names}, **whom, **times})
+    cli.out.facts(f"Proposal {number}", {**said, **further, **whom, **times})
     if not answer["accounts"]:
         return
     cli.out.heading(f"It would bar {plural(answer['accounts'], 'account')} of this server")

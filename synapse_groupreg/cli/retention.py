@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOGS = click.Choice(["events", "acts"])
 MIB = 1 << 20
 SAID = ("id", "author", "made_ms", "lifted_ms", "lifted_by")
-SAID_OF_ERASURE = ("id", "author", "asked_ms", "reason", "names", "records", "next_ms", "done_ms")
+SAID_OF_ERASURE = ("id", "author", "asked_ms", "reason", "names", "records", "next_ms", "done_ms", "missing")
 
 
 reason_option = click.option("--reason", metavar="TEXT", required=True, help="Why; kept in the act journal.")
@@ -192,9 +192,8 @@ def erase(cli: Cli, user_id: str, reason: str, duty_ended: str | None, *, dry_ru
     if dry_run and not cli.as_json:
         show_outlook(cli, answer)
         return
-    report(
-        cli.out, answer, act="erase these records", done="The recorder erases what no duty keeps", said=SAID_OF_ERASURE
-    )
+    done = "The recorder erases what no duty keeps; groupreg retention erasures says when the rest is erased"
+    report(cli.out, answer, act="erase these records", done=done, said=SAID_OF_ERASURE)
 
 
 def show_outlook(cli: Cli, answer: Answer) -> None:

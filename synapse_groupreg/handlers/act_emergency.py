@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
 
 EVERYBODY: Subject = (SubjectKind.everybody.value, "")
-BASIS = "5.3"
+BASIS = "article 5.3"
 """The article that emergencies rest on."""
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.policy.actions import Impose
     from synapse_groupreg.storage.database import Transaction
 
-_NAMED = (SubjectKind.account, SubjectKind.room, SubjectKind.server)
+_NAMED = {SubjectKind.account: "an account", SubjectKind.room: "a group", SubjectKind.server: "a server"}
 _ABOVE = (MeasureKind.blacklisted, MeasureKind.closed)
 """What makes milder measures on the same group pointless."""
 
@@ -58,8 +58,9 @@ def fields(setting: Setting, action: Impose, kind: SubjectKind) -> None:
     """Refuse what doesn't go together, all at once."""
     problems = []
     if kind not in IMPOSED_ON[action.kind]:
-        possible = " or ".join(dict.fromkeys(one.value for one in IMPOSED_ON[action.kind] if one in _NAMED))
-        problems.append(Problem("kind", f"must fit: {action.kind.value} is imposed on {possible or 'everybody'}"))
+        possible = " or ".join(dict.fromkeys(_NAMED[one] for one in IMPOSED_ON[action.kind] if one in _NAMED))
+        fits = f"{action.kind.value} is imposed on {possible or 'everybody'}, and not on {action.entity}"
+        problems.append(Problem("kind", f"must fit: {fits}"))
     barred = action.kind is MeasureKind.blacklisted
     if action.scope not in (None, Scope.groups) and (kind not in PEOPLE or not barred):
         problems.append(Problem("scope", "can be 'account' only for an account that is blacklisted"))
@@ -136,8 +137,8 @@ def skips(txn: Transaction, setting: Setting, action: Impose, kind: SubjectKind,
         return False
     if not action.grave or action.review_ms is None:
         raise Conflict(
-            "The usual order is to warn, to suspend, to close: to skip a step, give `grave` (why the case is grave) and"
-            " `review_ms` (when it is looked at again)."
+            "The usual order is to warn, to suspend, to close: to skip a step, say why the case is grave (--grave, in a"
+            " request grave) and when it is looked at again (--review, review_ms)."
         )
     return True
 

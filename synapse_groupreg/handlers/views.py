@@ -92,7 +92,7 @@ def group(txn: Transaction, written: str, config: GroupRegConfig, now_ms: int) -
         message = (
             f"No group here has the number {written}."
             if number is not None
-            else f"{written} is no number of a group: it has nine digits, and the last one checks the others."
+            else f"{written} is no number of a group: a number has nine digits, of which the last checks the others."
         )
         raise NotFound(message)
     return room(txn, room_id, config, now_ms)

@@ -64,9 +64,9 @@ def read_manifest(text: str) -> dict[str, Any]:
     try:
         manifest = parse(text)
     except SpellingError as error:
-        raise NoBundle(f"the file is no bundle: its first line is no manifest: {error}") from None
+        raise NoBundle(f"its first line is no manifest: {error}") from None
     if not isinstance(manifest, dict) or "bundle" not in manifest:
-        raise NoBundle("the file is no bundle: its first line is no manifest")
+        raise NoBundle("its first line is no manifest")
     if not is_number(manifest["bundle"]) or manifest["bundle"] != VERSION:
         raise Broken(f"the bundle has another format than version {VERSION}, which this verifier knows")
     wrong = _shape(manifest)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -79,9 +80,10 @@ def test_a_tried_erasure_says_whose_what_goes_now_and_what_waits_and_why(
 def test_who_approves_sees_whom_it_concerns(server: Any, groupreg: Callable[..., Result]) -> None:
     proposal = {"id": 4, "state": "open", "action": "erase-records", "subject": "records of an account", "accounts": 0}
     proposal |= {"author": "@op:fake.test", "reason": "r", "created_ms": T, "expires_ms": T, "sample": []}
-    server.replies["GET proposals/4"] = {**proposal, "payload": {"user_id": ANNA}}
+    server.replies["GET proposals/4"] = {**proposal, "payload": {"user_id": ANNA, "duty_ended": "court order 9"}}
     shown = groupreg("proposal", "show", "4").stdout
     assert ANNA in shown
+    assert re.search(r"duty ended +court order 9", shown)
     assert "would bar" not in shown
 
 

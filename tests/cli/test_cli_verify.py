@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -229,6 +230,38 @@ def test_the_script_runs_alone(logged_out: Any, bundle: Any, tmp_path: Path, cha
     assert done.returncode == code, done
     assert done.stdout.startswith("VERIFIED" if code == 0 else "FAILED  line ")
     assert done.stderr == ""
+
+
+def run_script(*arguments: object, **environment: str) -> tuple[int, str]:
+    command = [sys.executable, "-I", standalone.__file__, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("program", [None, "#!/bin/sh\necho 'Unrecognized flag -rawin' >&2; exit 1\n"])
+def test_a_bundle_that_could_not_be_checked_is_not_called_wrong(
+    logged_out: Any, bundle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None
+) -> None:
+    """Without openssl, or with one that lacks what we need of it, like that of some systems."""
+    if program is not None:
+        tmp_path.joinpath("openssl").write_text(program, "utf-8")
+        tmp_path.joinpath("openssl").chmod(0o755)
+    file = bundle(LOG.export_range(0, 3))
+    code, said = run_script(file, PATH=str(tmp_path))
+    assert (code, said.startswith("NOT CHECKED"), "FAILED" in said) == (2, True, False), said
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert logged_out("verify", file, "--openssl").exit_code == 2
+
+
+@pytest.mark.parametrize("key", ["foo", "ed25519:a_b", "ed25519:a_b=AAAA", f"a_b={'A' * 43}"])
+def test_a_key_that_is_none_does_not_make_a_bundle_wrong(bundle: Any, key: str) -> None:
+    code, said = run_script(bundle(LOG.export_range(0, 3)), "--server-key", key)
+    assert (code, "--server-key must be like ed25519:" in said) == (2, True), said
+
+
+def test_the_script_is_not_stopped_by_a_range_without_end() -> None:
+    with pytest.raises(ValueError, match="missing"):
+        standalone.check_range([0, 2**52], [])
 
 
 @needs_openssl

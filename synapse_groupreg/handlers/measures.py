@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from synapse_groupreg.policy.blacklist import server_of
-from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope, SubjectKind
+from synapse_groupreg.policy.measures import Measure, Scope, SubjectKind
 from synapse_groupreg.policy.roles import managers
 from synapse_groupreg.storage import identity, notices, people, rooms, state
 from synapse_groupreg.storage.identity import relatives
@@ -114,7 +114,7 @@ def tell(txn: Transaction, news: News, measure: Measure, here: Here) -> list[str
         "deadline_ms": measure.deadline_ms,
         "lift_reason": measure.lift_reason,
         "on": "room" if measure.subject_kind is SubjectKind.room else "account",
-        "everywhere": measure.kind is not MeasureKind.warning and measure.room is None,
+        "everywhere": measure.room is None,
         "scope": measure.scope.value,
     }
     where = measure.subject if measure.subject_kind is SubjectKind.room else measure.room or ""

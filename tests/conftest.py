@@ -4,10 +4,12 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 
 import hypothesis
@@ -20,7 +22,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import synapse.module_api  # noqa: F401
 
-pytest_plugins = ["tests.database", "tests.own_postgres", "tests.storage.store_places"]
+pytest_plugins = ["tests.database", "tests.own_postgres", "tests.quick_start", "tests.storage.store_places"]
 
 TEST_SECONDS = 240
 """Longer than any single test takes, its servers' start included: past it the test hangs and fails."""
@@ -92,12 +94,14 @@ def database(request: pytest.FixtureRequest) -> Database | None:
     if request.param == "sqlite":
         return None
     postgres: Postgres = request.getfixturevalue("postgres")
-    return postgres.create_database()
+    return postgres.create_database(like=request.getfixturevalue("synapse_database"))
 
 
 @pytest.fixture(scope="module")
 def start_homeserver(
     tmp_path_factory: pytest.TempPathFactory,
+    quick_starts: None,  # noqa: ARG001 - how they start
+    synapse_file: Path,
 ) -> Iterator[Callable[..., Homeserver]]:
     """Starts a homeserver, taking what `Homeserver` takes but the folder; stopped after the module.
 
@@ -108,6 +112,7 @@ def start_homeserver(
 
         def start(**how: object) -> Homeserver:
             folder = tmp_path_factory.mktemp("homeserver")
+            shutil.copy(synapse_file, folder / "homeserver.db")
             server = Homeserver(folder, **how)  # type: ignore[arg-type] # checked by its constructor
             return running.enter_context(server)
 
@@ -125,14 +130,18 @@ def alone(redis: Redis, folders: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def start_workers(
-    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis: Redis
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres: Postgres,
+    redis: Redis,
+    synapse_database: Database,
+    quick_starts: None,  # noqa: ARG001 - how they start
 ) -> Iterator[Callable[..., WorkerHomeserver]]:
     """Starts a homeserver with workers, taking what `WorkerHomeserver` takes but its places."""
     with alone(redis, tmp_path_factory), ExitStack() as running:
 
         def start(**how: object) -> WorkerHomeserver:
             folder = tmp_path_factory.mktemp("homeserver")
-            places = {"database": postgres.create_database(), "redis": redis}
+            places = {"database": postgres.create_database(like=synapse_database), "redis": redis}
             server = WorkerHomeserver(folder, **places, **how)  # type: ignore[arg-type] # as above
             return running.enter_context(server)
 

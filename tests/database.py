@@ -9,15 +9,12 @@ connection to the same data, for tests of rivals (in threads of their own).
 from __future__ import annotations
 
 import contextlib
-import secrets
 import shutil
 import sqlite3
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
-import attrs
 import psycopg2
 import pytest
-from psycopg2 import sql
 from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED
 from synapse.storage.database import LoggingDatabaseConnection
 from synapse.storage.engines import PostgresEngine, Sqlite3Engine
@@ -39,6 +36,13 @@ R = TypeVar("R")
 
 SERVER = "test.example.org"
 _TRIES = 5  # as many as Synapse makes
+SYNAPSES = (
+    *("users", "user_threepids", "account_data", "pushers", "rooms", "room_aliases", "room_stats_current"),
+    *("room_stats_state", "events", "event_json", "current_state_events", "room_memberships"),
+    *("local_current_membership", "stream_positions", "event_reports", "room_reports", "user_reports"),
+    *("devices", "access_tokens", "current_state_delta_stream", "redactions", "rejections", "profiles"),
+)
+"""The tables of Synapse's into which tests write."""
 
 
 def result_of(awaitable: Coroutine[Any, Any, R]) -> R:
@@ -153,15 +157,20 @@ def _logging(raw: Any, engine: Sqlite3Engine | PostgresEngine) -> LoggingDatabas
 
 def prepare(database: TestDatabase, *, ours: bool = True) -> None:
     """Give an empty database Synapse's tables, and ours unless a test makes them itself."""
+    make_synapses(database)
+    database.do(_build_index)
+    if ours:
+        migrate(database.begin, database.dialect)
+
+
+def make_synapses(database: TestDatabase) -> None:
+    """Give an empty database what Synapse gives it as it first starts."""
     connection = database._connection
     if database.dialect == "sqlite":
         connection.conn.isolation_level = ""  # type: ignore[attr-defined]  # prepare_database commits by itself
     prepare_database(connection, connection.engine, config=None)
     if database.dialect == "sqlite":
         connection.conn.isolation_level = None  # type: ignore[attr-defined]
-    database.do(_build_index)
-    if ours:
-        migrate(database.begin, database.dialect)
 
 
 def _build_index(txn: Transaction) -> None:
@@ -202,16 +211,31 @@ def postgres_template(postgres: Postgres) -> Place:
     return place
 
 
-@pytest.fixture
-def pg_db(postgres_template: Place) -> Iterator[TestDatabase]:
-    """A prepared PostgreSQL database of the test's own."""
-    name = f"groupreg_test_{secrets.token_hex(6)}"
-    administration = attrs.evolve(postgres_template, name="postgres")
-    _administer(administration, "CREATE DATABASE {} TEMPLATE {}", name, postgres_template.name)
-    database = open_postgres(attrs.evolve(postgres_template, name=name))
+@pytest.fixture(scope="session")
+def shared_pg(postgres: Postgres, postgres_template: Place) -> Iterator[TestDatabase]:
+    """One PostgreSQL database for all tests, each of which finds it empty: making one takes a second."""
+    database = open_postgres(postgres.create_database(like=postgres_template))
     yield database
     database.close()
-    _administer(administration, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def pg_db(shared_pg: TestDatabase) -> TestDatabase:
+    """A PostgreSQL database in which nothing is."""
+    shared_pg.fail = None
+    shared_pg.runs.clear()
+    shared_pg.do(_empty)
+    return shared_pg
+
+
+def _empty(txn: Transaction) -> None:
+    txn.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE ?", ("groupreg_%",))
+    ours = [str(row[0]) for row in txn.fetchall() if row[0] != "groupreg_schema"]
+    txn.execute("ALTER TABLE groupreg_acts DISABLE TRIGGER ALL")
+    for table in (*SYNAPSES, *ours):
+        txn.execute(f"DELETE FROM {table}")
+    txn.execute("ALTER TABLE groupreg_acts ENABLE TRIGGER ALL")
+    txn.execute("INSERT INTO groupreg_version (only_row, version) VALUES (1, 0)")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -219,10 +243,3 @@ def db(request: pytest.FixtureRequest) -> TestDatabase:
     """A test that asks for it runs over both kinds."""
     database: TestDatabase = request.getfixturevalue("sqlite_db" if request.param == "sqlite" else "pg_db")
     return database
-
-
-def _administer(place: Place, statement: str, *names: str) -> None:
-    connection = psycopg2.connect(place.dsn)
-    connection.autocommit = True
-    with contextlib.closing(connection), connection.cursor() as cursor:
-        cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))

@@ -61,10 +61,10 @@ class Postgres:
             raise
         return cls(cluster.database("postgres"), process, folder)
 
-    def create_database(self) -> Database:
-        """A new, empty database as Synapse wants it (UTF-8, locale C)."""
+    def create_database(self, *, like: Database | None = None) -> Database:
+        """A new database as Synapse wants it (UTF-8, locale C), empty or a copy of one that nobody uses."""
         name = f"groupreg_{secrets.token_hex(6)}"
-        create_database(self.administration, name)
+        create_database(self.administration, name, like="template0" if like is None else like.name)
         self._created.append(name)
         return _named(self.administration, name)
 
@@ -93,10 +93,10 @@ class Postgres:
         self.stop()
 
 
-def create_database(administration: Database, name: str) -> None:
-    """Create the empty database `name`, as Synapse wants it, in the server of `administration`."""
-    statement = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0")
-    _run(administration, statement.format(sql.Identifier(name)))
+def create_database(administration: Database, name: str, *, like: str = "template0") -> None:
+    """Create the database `name`, as Synapse wants it, in the server of `administration`: a copy of `like`."""
+    statement = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' LOCALE 'C' TEMPLATE {}")
+    _run(administration, statement.format(sql.Identifier(name), sql.Identifier(like)))
 
 
 def _run(database: Database, statement: sql.Composed) -> None:

@@ -8,12 +8,12 @@ import fcntl
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
 from types import FrameType
 
 _POLL_SECONDS = 0.05
@@ -63,7 +63,7 @@ class Process:
         self._lock = lock
         self._command = list(command)
         self._user = user
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Popen[bytes] | None = None
 
     @property
     def running(self) -> bool:
@@ -76,11 +76,11 @@ class Process:
             message = f"{self.name} is already running."
             raise RigError(message)
         with self.log.open("ab") as output, _held(self._lock) as held, _no_signal_lost():
-            self._child = subprocess.Popen(  # noqa: S603 - the rig's own commands
+            self._child = Popen(  # noqa: S603 - the rig's own commands
                 self._command,
-                stdin=subprocess.DEVNULL,
+                stdin=DEVNULL,
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=STDOUT,
                 cwd=self.log.parent,
                 user=self._user,
                 group=_group_of(self._user),
@@ -123,7 +123,7 @@ class Process:
         self.ask_to_stop(by)
         try:
             self._child.wait(seconds)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             self.kill()
         self._child = None
 

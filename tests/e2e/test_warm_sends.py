@@ -33,7 +33,6 @@ BACKGROUND = {
     "groupreg_recorder",
     "groupreg_report",
     "groupreg_restored",
-    "groupreg_restored",
     "groupreg_sizes",
     "groupreg_snapshot",
     "groupreg_successors",

@@ -79,6 +79,8 @@ def find_entry(document: object) -> tuple[Entry | None, list[Problem]]:
     """Find our configuration in a homeserver.yaml, or take the document as one."""
     if not isinstance(document, dict):
         return None, [Problem("", "must be a mapping: a homeserver.yaml, or the module's configuration")]
+    if "worker_app" in document:
+        return None, [Problem("", "is the file of one worker: the module stands in the one that all processes share")]
     if not HOMESERVER_KEYS & document.keys():
         return Entry("", document), []
     return find_module(document.get("modules") or [])

@@ -62,13 +62,6 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 @pytest.mark.parametrize("content", [BARE, HOMESERVER])
-def test_the_file_of_a_worker_is_told_from_the_one_that_all_share(check: Callable[..., Result]) -> None:
-    result = check("worker_app: synapse.app.generic_worker\nworker_name: one\n")
-    assert result.exit_code == 2
-    assert result.stderr.startswith("homeserver.yaml: is the file of one worker:")
-    assert "has 1 problem" in result.stderr
-
-
 def test_a_right_file_passes(check: Callable[..., Result], content: str) -> None:
     result = check(content)
     assert result.exit_code == 0, result.output
@@ -248,3 +241,10 @@ def test_keys_that_do_not_belong_to_the_store_are_found(homeserver: Callable[...
     assert "retention.keys is not in" in said(homeserver({}))
     signing.unlink()
     assert "must hold both key files" in said(homeserver({}))
+
+
+def test_the_file_of_a_worker_is_told_from_the_one_that_all_share(check: Callable[..., Result]) -> None:
+    result = check("worker_app: synapse.app.generic_worker\nworker_name: one\n")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("homeserver.yaml: is the file of one worker:")
+    assert "has 1 problem" in result.stderr

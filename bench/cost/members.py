@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What a join costs in rooms of 10, 1,000 and 20,000 members, and what one is told of that finds a room full."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from bench.cost import sides
+from bench.cost.compare import Line, Spread, against
+from bench.cost.messages import BLOCKS, LARGE
+from bench.cost.seed import known
+from bench.cost.sides import NONE, OURS, SIDES, Client, Metered, turns
+from bench.cost.turns import WARM_UP, Turns
+from bench.joins import set_cap
+from tests.database import open_sqlite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIZES = (10, 1_000, 20_000)
+EACH = 3
+"""Joins of a turn."""
+FLAT_GOAL, SHARE_GOAL = 1.5, 0.10
+CALLBACK = "user_may_join_room"
+FULL = 403
+
+
+def joins(runs: Turns) -> list[Line]:
+    """Everybody joins once, in each of the set-ups."""
+    settings = {"event_cache_size": LARGE}
+    with (
+        sides.world(SIZES, (runs.runs + 2) * EACH, settings) as world,
+        sides.running(world, SIDES, settings, known(groups=0)) as servers,
+    ):
+        cpu, latency = _cells(), _cells()
+        ours: dict[int, list[float]] = {size: [] for size in SIZES}
+        for number in runs:
+            people = world.people[(number + 1) * EACH : (number + 2) * EACH]
+            order = SIDES if number % 2 else tuple(reversed(SIDES))
+            for size, room_id in world.rooms.items():
+                before = _in_callback(servers[OURS])
+                todo = {
+                    servers[side]: [partial(_join, Client(servers[side].url, token), room_id) for token in people]
+                    for side in order
+                }
+                done = turns(todo)
+                if number == WARM_UP:
+                    continue  # a process that never saw a room loads it first
+                ours[size].append((_in_callback(servers[OURS]) - before) / EACH)
+                for side in SIDES:
+                    cpu[size, side].append(done[servers[side]].cpu)
+                    latency[size, side].append(done[servers[side]].latency)
+        at_the_cap = list(_at_the_cap(world, servers[OURS], world.people[(runs.runs + 1) * EACH :]))
+    return [*_lines(cpu, latency, ours), *at_the_cap]
+
+
+def _cells() -> dict[tuple[int, str], list[float]]:
+    return {(size, side): [] for size in SIZES for side in SIDES}
+
+
+def _join(client: Client, room_id: str) -> None:
+    status, said = client.join(room_id)
+    assert status == 200, said  # noqa: PLR2004 - HTTP
+
+
+def _in_callback(server: Metered) -> float:
+    counted = server.counted(f"{BLOCKS}_time_seconds_total", "block_name")
+    return sum(seconds for name, seconds in counted.items() if CALLBACK in name)
+
+
+def _lines(
+    cpu: dict[tuple[int, str], list[float]], latency: dict[tuple[int, str], list[float]], ours: dict[int, list[float]]
+) -> Iterator[Line]:
+    for size in SIZES:
+        name = f"a join, {size:,} members"
+        yield from against(f"{name}: CPU", {side: cpu[size, side] for side in SIDES}, NONE)
+        yield from against(f"{name}: latency", {side: latency[size, side] for side in SIDES}, NONE)
+    for size in SIZES:
+        name = f"a join, {size:,} members"
+        yield Line(f"{name}: latency", NONE, Spread.of([one * 1000 for one in latency[size, NONE]]), "ms")
+        yield Line(f"{name}: in our callback", OURS, Spread.of([one * 1000 for one in ours[size]]), "ms")
+        share = Spread.of([mine / all_of_it for mine, all_of_it in zip(ours[size], latency[size, NONE], strict=True)])
+        goal = f"at most {SHARE_GOAL:.0%} of Synapse's own"
+        yield Line(f"{name}: our share", OURS, share, "of no module's latency", goal, share.median <= SHARE_GOAL)
+    middles = [Spread.of(ours[size]).median for size in SIZES]
+    flat = max(middles) / min(middles)
+    yield Line("our share, largest to smallest", OURS, flat, "x", f"at most {FLAT_GOAL}", flat <= FLAT_GOAL)
+
+
+def _at_the_cap(world: sides.World, server: Metered, people: list[str]) -> Iterator[Line]:
+    """The last place, and none."""
+    with contextlib.closing(open_sqlite(world.folder / "this-module" / "homeserver.db")) as database:
+        for size, room_id in world.rooms.items():
+            database.do(set_cap, room_id, 1)
+            last, refused = (
+                turns({server: [partial(act, Client(server.url, one), room_id) for one in some]})[server]
+                for act, some in ((_join, people[:1]), (_refused, people[1:]))
+            )
+            yield Line(f"a join, {size:,} members: the last place", OURS, last.latency * 1000, "ms")
+            took = Spread.of([one * 1000 for one in refused.waited])
+            yield Line(f"a join, {size:,} members: refused, full", OURS, took, "ms")
+
+
+def _refused(client: Client, room_id: str) -> Any:
+    status, said = client.join(room_id)
+    assert (status, said.get("org.groupreg.code")) == (FULL, "room-full"), said

@@ -28,7 +28,7 @@ def on_postgres(start_workers: Callable[..., WorkerHomeserver]) -> Town:
     return Town.of(start_workers(module_config=CONFIG))
 
 
-@pytest.fixture(params=["sqlite", "postgres", "workers"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.prove), "workers"])
 def town(request: pytest.FixtureRequest) -> Town:
     """One process on each database, and several on PostgreSQL, each of which knows nothing of the others' memory."""
     if request.param == "sqlite":

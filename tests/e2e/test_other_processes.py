@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import pytest
 
-from synapse_groupreg.rig import Postgres, Redis, WorkerHomeserver
+from synapse_groupreg.rig import Database, Postgres, Redis, WorkerHomeserver
 from synapse_groupreg.rig.redis import EXTERNAL
 from tests.e2e.client import GROUPREG, MATRIX, Answer, Client, Person, Staff, refused
 
@@ -40,9 +40,9 @@ def own_redis() -> Iterator[Redis]:
 
 @pytest.fixture(scope="module")
 def server(
-    own_redis: Redis, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+    own_redis: Redis, postgres: Postgres, synapse_database: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[WorkerHomeserver]:
-    folder, database = tmp_path_factory.mktemp("homeserver"), postgres.create_database()
+    folder, database = tmp_path_factory.mktemp("homeserver"), postgres.create_database(like=synapse_database)
     with WorkerHomeserver(
         folder, database=database, redis=own_redis, persisters=2, background=True, module_config=CONFIG
     ) as server:

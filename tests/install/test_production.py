@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from synapse_groupreg.rig import Homeserver, Postgres, Redis
+from synapse_groupreg.rig import Database, Homeserver, Postgres, Redis
 from synapse_groupreg.rig.process import Process, free_port
 from synapse_groupreg.rig.synapse import healthy
 from tests.e2e.client import MATRIX, Person, poll, refused
@@ -56,13 +56,19 @@ def ports(redis: Redis) -> Ports:
 
 
 @pytest.fixture(scope="module")
-def server(ports: Ports, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]:
+def server(
+    ports: Ports,
+    postgres: Postgres,
+    synapse_database: Database,
+    tmp_path_factory: pytest.TempPathFactory,
+    quick_starts: None,  # noqa: ARG001 - how it starts
+) -> Iterator[Homeserver]:
     """The processes of `config/workers/`, on PostgreSQL."""
     folder = tmp_path_factory.mktemp("production")
     server = Homeserver(
         folder,
         module_config={"mode": "enforce", "federation": "closed", "quotas": {"members_per_room": 1}},
-        database=postgres.create_database(),
+        database=postgres.create_database(like=synapse_database),
         log_levels={"synapse.storage.txn": "DEBUG"},  # tells which process does the upkeep
     )
     ports.taken[8008] = server.files.port

@@ -12,8 +12,8 @@ from synapse_groupreg.errors import Conflict
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.storage import identity, quotas
+from tests.handlers.acts_to_try import IMPORT, stage_import
 from tests.handlers.stage import ALICE, BOB, CAROL, NOW, Stage
-from tests.handlers.test_actions import IMPORT, stage_import
 
 if TYPE_CHECKING:
     from synapse_groupreg.handlers.change import Change

@@ -166,7 +166,12 @@ class GroupRegModule:
         replies = Replies(config, words, homeserver.server_name, lambda: snapshot.mode)
         pages = GroupPages(config, self._database, homeserver, Links(self._key.links, homeserver))
         # Without an account nobody could answer.
-        commands = Commands(config, self._database, homeserver, words, pages) if self._notice_account else None
+        actions = Actions(self._database, homeserver, self._setting)
+        commands = (
+            Commands(config, self._database, homeserver, words, pages, actions=actions)
+            if self._notice_account
+            else None
+        )
         ear = Ear(self._api, commands, self._notice_account)
         founders = Founders(self._database, homeserver)
         Callbacks(self._api, config, gate, replies, founders=founders, ear=ear).register()
@@ -181,7 +186,7 @@ class GroupRegModule:
             database=self._database,
             homeserver=homeserver,
             snapshot=snapshot,
-            actions=Actions(self._database, homeserver, self._setting),
+            actions=actions,
             digest=self._key.digest,
             about=self._about,
             setting=self._setting,

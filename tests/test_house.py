@@ -27,6 +27,7 @@ from synapse_groupreg.policy.types import Violation
 from synapse_groupreg.storage.database import migrations
 from synapse_groupreg.web.acting import Acting
 from synapse_groupreg.web.api import endpoints
+from synapse_groupreg.web.appealing import Appealing
 from synapse_groupreg.web.exporting import Exporting
 from synapse_groupreg.web.importing import Importing
 from synapse_groupreg.web.keeping import Keeping
@@ -249,7 +250,7 @@ def test_every_action_is_carried_out() -> None:
 def test_every_action_is_reachable_by_rest_under_its_right(action: type[Action]) -> None:
     makers = {
         function.__qualname__
-        for surface in (Acting, Importing, Listing, Exporting, Keeping)
+        for surface in (Acting, Importing, Listing, Exporting, Keeping, Appealing)
         for _, function in inspect.getmembers(surface, inspect.isfunction)
         if re.search(rf"actions\.{action.__name__}\(", inspect.getsource(function))
     }
@@ -261,7 +262,7 @@ def test_every_handler_has_its_endpoint() -> None:
     served = {endpoint.handle.__func__ for endpoint in table()}
     written = {
         function
-        for surface in (Reading, Acting, Importing, Listing, Searching, Exporting, Keeping)
+        for surface in (Reading, Acting, Importing, Listing, Searching, Exporting, Keeping, Appealing)
         for name, function in inspect.getmembers(surface, inspect.iscoroutinefunction)
         if not name.startswith("_")
     }

@@ -45,6 +45,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "room": "room:room",
         "group": "group:group",
         "measure": "measure:measure",
+        "appeal": "appeal:appeal",
         "emergency": "emergency:emergency",
         "blacklist": "blacklist:blacklist",
         "proposal": "proposal:proposal",

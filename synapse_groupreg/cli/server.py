@@ -143,6 +143,7 @@ def show_standing(out: Output, standing: Mapping[str, Any]) -> None:
             "stopped for everybody": ", ".join(standing.get("emergency") or []) or None,
             "wait for you (groupreg measure list --due)": len(standing.get("due") or []),
             "reports due": standing.get("reports_due"),
+            "appeals that wait": standing.get("appeals"),
             "closed groups with members to be removed": len(removals),
         },
     )

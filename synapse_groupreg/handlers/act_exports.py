@@ -18,7 +18,7 @@ from synapse_groupreg.storage.entries import draft, given
 from synapse_groupreg.storage.exports import ExportRow
 
 if TYPE_CHECKING:
-    from synapse_groupreg.policy.actions import Export
+    from synapse_groupreg.policy.record_actions import Export
     from synapse_groupreg.storage.database import Transaction
 
 KEPT_MS = 86_400_000

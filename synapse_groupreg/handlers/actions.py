@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.handlers import (
+    act_appeals,
     act_emergency,
     act_exports,
     act_identity,
@@ -21,7 +22,7 @@ from synapse_groupreg.handlers import (
     act_staff,
 )
 from synapse_groupreg.handlers.rights import require
-from synapse_groupreg.policy import actions, record_actions
+from synapse_groupreg.policy import actions, appeal_actions, record_actions
 from synapse_groupreg.storage import acts, changes
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ def _approve(txn: Transaction, setting: Setting, action: actions.Approve) -> Cha
     return act_proposals.approve(txn, setting, action, _journalled)
 
 
+def _decide_appeal(txn: Transaction, setting: Setting, action: appeal_actions.DecideAppeal) -> Change:
+    """Lifting or changing a measure on appeal goes the same way as otherwise."""
+    return act_appeals.decide(txn, setting, action, _journalled)
+
+
 CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     actions.Verify: act_identity.verify,
     actions.Unverify: act_identity.unverify,
@@ -48,6 +54,8 @@ CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     actions.Impose: act_measures.impose,
     actions.Lift: act_measures.lift,
     actions.SetReport: act_measures.set_report,
+    appeal_actions.MakeAppeal: act_appeals.make,
+    appeal_actions.DecideAppeal: _decide_appeal,
     actions.SwitchEmergency: act_emergency.switch,
     actions.ImportRules: act_lists.import_rules,
     actions.Follow: act_lists.follow,
@@ -63,7 +71,7 @@ CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     record_actions.RotateKeys: act_records.rotate,
     record_actions.BeginShard: act_records.begin_shard,
     record_actions.EraseRecords: act_records.erase,
-    actions.Export: act_exports.export,
+    record_actions.Export: act_exports.export,
 }
 
 

@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from synapse_groupreg import texts
-from synapse_groupreg.handlers import views
+from synapse_groupreg.errors import Conflict
+from synapse_groupreg.handlers import act_appeals, views
 from synapse_groupreg.handlers.group_pages import LINK_MS
+from synapse_groupreg.handlers.measures import Here
 from synapse_groupreg.handlers.wording import RULES_PATH
-from synapse_groupreg.policy.commands import WORDS, Unknown, parse, write
+from synapse_groupreg.policy.actions import Staff
+from synapse_groupreg.policy.appeal_actions import MakeAppeal
+from synapse_groupreg.policy.appeals import LONGEST
+from synapse_groupreg.policy.commands import WORDS, Asked, Unknown, parse, write
 from synapse_groupreg.policy.identity import needs
 from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.roles import Role, power_of
@@ -27,12 +32,15 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers import Homeserver
+    from synapse_groupreg.handlers.actions import Actions
     from synapse_groupreg.handlers.group_pages import Group, GroupPages
     from synapse_groupreg.handlers.wording import Words
     from synapse_groupreg.storage.database import Database, Transaction
 
 EXAMPLE = "123456786"
 _LISTED = 20
+_DIGITS = 18
+"""Of a number that any database can hold."""
 _MINUTE_MS = 60_000
 _A_MINUTE = 6
 """How many commands of one account are answered in a minute."""
@@ -47,6 +55,8 @@ class Question:
     language: str
     group: Group | None
     word: str
+    written: str = ""
+    text: str = ""
 
     def say(self, key: str, /, **facts: object) -> str:
         """A sentence in the language of who asks."""
@@ -63,13 +73,21 @@ class Commands:
     """Answers commands; the answer waits in the database for the process that writes to direct rooms."""
 
     def __init__(
-        self, config: GroupRegConfig, database: Database, homeserver: Homeserver, words: Words, pages: GroupPages
+        self,
+        config: GroupRegConfig,
+        database: Database,
+        homeserver: Homeserver,
+        words: Words,
+        pages: GroupPages,
+        *,
+        actions: Actions,
     ) -> None:
         self._config = config
         self._database = database
         self._homeserver = homeserver
         self._words = words
         self._pages = pages
+        self._actions = actions
         self._asked: dict[str, deque[int]] = {}
 
     async def hear(self, user_id: str, room_id: str, body: str) -> None:
@@ -86,14 +104,17 @@ class Commands:
         elif isinstance(spoken, Unknown):
             lines = [_unknown(spoken, language)]
         else:
-            lines = await self._answer(spoken.word, spoken.written, user_id, room_id, language)
+            lines = await self._answer(spoken, user_id, room_id, language)
         await self._database.run(
             "groupreg_command", notices.answer, user_id, room_id, "\n".join(lines), self._homeserver.now_ms()
         )
 
-    async def _answer(self, word: str, written: str, user_id: str, room_id: str, language: str) -> list[str]:
+    async def _answer(self, spoken: Asked, user_id: str, room_id: str, language: str) -> list[str]:
+        word, written = spoken.word, spoken.written
         group = await self._group(written, user_id, room_id)
-        question = Question(user_id=user_id, language=language, group=group, word=word)
+        question = Question(
+            user_id=user_id, language=language, group=group, word=word, written=written, text=spoken.text
+        )
         if group is None and written and WORDS[word]:
             return [question.say("no_such_group", number=written)]
         if group is None and WORDS[word]:
@@ -169,6 +190,24 @@ class Commands:
             return [*lines, question.say("me.appeal", link=self._rules("appeal"))]
         return [*lines, question.say("me.no_measures")]
 
+    async def appeal(self, question: Question) -> list[str]:
+        """An appeal against a measure, or the answer to a warning; whether the staff have it now."""
+        number = question.written.strip("#.:,()")
+        if not (number.isascii() and number.isdigit() and len(number) <= _DIGITS) or not question.text:
+            return [question.say("appeal.how", example=write("appeal", "12"), me=write("me"))]
+        case = int(number)
+        if len(question.text) > LONGEST:
+            return [question.say("appeal.long", most=LONGEST)]
+        here = Here(self._config, self._homeserver.server_name, self._homeserver.now_ms())
+        found = await self._database.run("groupreg_command", act_appeals.obstacle, here, question.user_id, case)
+        if found is None:
+            appeal = MakeAppeal(measure_id=case, text=question.text)
+            try:
+                await self._actions.do(Staff(user_id=question.user_id), appeal)
+            except Conflict:
+                found = "open"  # somebody else was faster
+        return [question.say(f"appeal.{found or 'made'}", case=case)]
+
     async def report(self, question: Question) -> list[str]:
         """How to report something."""
         lines = [texts.text(f"page.complaint.{key}", question.language) for key in ("report", "write")]
@@ -231,6 +270,7 @@ _ANSWERS: Mapping[str, Callable[[Commands, Question], Awaitable[list[str]]]] = {
     "members": Commands.members,
     "limits": Commands.limits,
     "me": Commands.me,
+    "appeal": Commands.appeal,
     "report": Commands.report,
     "link": Commands.link,
 }

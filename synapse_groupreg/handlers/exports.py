@@ -13,7 +13,7 @@ import attrs
 from synapse_groupreg.errors import Conflict, NotFound, Unavailable
 from synapse_groupreg.handlers.act_exports import KEPT_MS, NO_RECORDS, public
 from synapse_groupreg.handlers.retention.exporting import Part, Said, bundle, parts_of
-from synapse_groupreg.policy.actions import Export
+from synapse_groupreg.policy.record_actions import Export
 from synapse_groupreg.retention.bundle import Anchor, file_name
 from synapse_groupreg.retention.records import Kind
 from synapse_groupreg.storage import exports, outbox

@@ -11,7 +11,7 @@ import attrs
 from synapse_groupreg.handlers.act_emergency import standing
 from synapse_groupreg.handlers.measures import show_to_staff
 from synapse_groupreg.policy.measures import next_step
-from synapse_groupreg.storage import measures, notices, removals, state
+from synapse_groupreg.storage import appeals, measures, notices, removals, state
 
 if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
@@ -28,6 +28,7 @@ def status(txn: Transaction, now_ms: int) -> dict[str, Any]:
         ],
         "due": [_brief(one) for one in due(txn, now_ms)],
         "reports_due": measures.reports_due(txn),
+        "appeals": appeals.waiting(txn),
         "notices": notices.counts(txn),
         "removals": [{**attrs.asdict(one), "members": state.members(txn, one.room_id)} for one in removals.undone(txn)],
     }

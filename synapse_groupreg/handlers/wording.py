@@ -54,6 +54,11 @@ class Words:
         info = f"{self._homeserver.public_baseurl}{RULES_PATH}#appeal"
         return texts.news(news, kind, language, room=room, info=info, **facts)
 
+    def decision(self, language: str, *, outcome: str, **facts: Any) -> str:
+        """Word how an appeal was decided."""
+        said = [texts.text(f"appeal.{outcome}", language, **facts), texts.text("appeal.why", language, **facts)]
+        return "\n\n".join(said)
+
     async def language(self, user_id: str) -> str:
         """The language of an account; unknown and remote ones get the default. Kept for five minutes."""
         if not self._homeserver.is_mine(user_id):

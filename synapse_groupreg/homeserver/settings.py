@@ -135,7 +135,10 @@ _OUR_CHECKS: tuple[tuple[str, Callable[[GroupRegConfig], bool], str], ...] = (
     (
         "second-staff-off",
         lambda config: config.second_staff == "none",
-        "second_staff is none: one member of staff alone may bar any number of accounts, act on staff, and skip steps.",
+        (
+            "second_staff is none: one member of staff alone may bar any number of accounts, act on staff, skip steps,"
+            " and decide appeals against their own measures."
+        ),
     ),
     (
         "unanchored",

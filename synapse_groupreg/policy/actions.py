@@ -8,7 +8,7 @@ REST, CLI and whatever comes later parse into these actions; `handlers/actions.p
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
@@ -50,6 +50,11 @@ class Right(enum.StrEnum):
     read_measures = "read measures"
     impose = "impose measures"
     emergency = "switch emergencies"
+    appeal = "appeal against measures on oneself or one's group"
+    read_appeals = "read appeals"
+    decide_appeals = "decide appeals"
+    read_packets = "read report packets"
+    make_packets = "make report packets"
     read_proposals = "read proposals"
     decide = "decide on proposals"
     read_staff = "read staff"
@@ -69,6 +74,7 @@ _RUN = frozenset({StaffRole.operator})
 _DECIDE = frozenset({StaffRole.reviewer})
 _IDENTIFY = frozenset({StaffRole.identity_officer})
 _INSPECT = frozenset({StaffRole.inspector})
+_JUDGE = frozenset({StaffRole.reviewer, StaffRole.inspector})
 _WATCH = frozenset({StaffRole.operator, StaffRole.reviewer, StaffRole.inspector})
 
 ROLES: dict[Right, frozenset[StaffRole]] = {
@@ -85,6 +91,11 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.read_measures: _WATCH,
     Right.impose: _DECIDE,
     Right.emergency: frozenset({StaffRole.operator, StaffRole.reviewer}),
+    Right.appeal: _ALL,  # every account may, see EVERYBODY; where it is concerned
+    Right.read_appeals: _JUDGE,  # and everybody their own
+    Right.decide_appeals: _DECIDE,
+    Right.read_packets: _JUDGE,
+    Right.make_packets: _DECIDE,
     Right.read_proposals: _WATCH,
     Right.decide: _DECIDE,  # and what the proposed act itself needs
     Right.read_staff: _ALL,
@@ -99,7 +110,7 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.export_records: _INSPECT,
 }
 """Which roles have a right. A server admin has every right."""
-EVERYBODY = frozenset({Right.read_policy, Right.label_room})
+EVERYBODY = frozenset({Right.read_policy, Right.label_room, Right.appeal})
 """Rights of every account of this server."""
 
 
@@ -314,32 +325,3 @@ class SetMode(Action):
     name: ClassVar[str] = "mode"
     right: ClassVar[Right] = Right.set_mode
     mode: Mode
-
-
-@attrs.frozen(kw_only=True)
-class Export(Action):
-    """Take records out of a log, as bundles that anybody verifies: a room's or account's, a range, or a selection."""
-
-    name: ClassVar[str] = "export"
-    right: ClassVar[Right] = Right.export_records
-    log: Literal["events", "acts"]
-    mode: Literal["subject", "range", "filter"]
-    case: str
-    basis: str
-    """The legal basis."""
-    identities: bool = False
-    """Whether names, addresses and the like are shown of everybody; else of nobody but whom the export names."""
-    content: bool = False
-    """Whether the contents of events are shown, where they are kept."""
-    room_id: str | None = None
-    user_id: str | None = None
-    first: int | None = None
-    """Of a range, the first index."""
-    end: int | None = None
-    """And the one after the last."""
-    from_ms: int | None = None
-    """Times are inclusive. A subject is shown in whole periods, a range between the first and last record of them."""
-    to_ms: int | None = None
-    kinds: tuple[str, ...] = ()
-    types: tuple[str, ...] = ()
-    verdicts: tuple[str, ...] = ()

@@ -13,11 +13,22 @@ import attrs
 
 PREFIX = "!group"
 WORDS: Mapping[str, bool] = MappingProxyType(
-    {"info": True, "help": False, "members": True, "limits": True, "me": False, "report": False, "link": True}
+    {
+        "info": True,
+        "help": False,
+        "members": True,
+        "limits": True,
+        "me": False,
+        "appeal": False,
+        "report": False,
+        "link": True,
+    }
 )
 """Every command, and whether it is about a group; `info` may be left out."""
+WITH_TEXT = frozenset({"appeal"})
+"""Commands that take, behind a number, what their author says."""
 _LONGEST = 200
-"""Characters that are looked at: no command is longer."""
+"""Characters that are looked at: no command is longer, but for what somebody says in one."""
 _LONGEST_WORD = 30
 
 
@@ -27,6 +38,8 @@ class Asked:
 
     word: str
     written: str = ""
+    text: str = ""
+    """For a command that takes one, what follows the number: as it was typed, lines and all."""
 
 
 @attrs.frozen
@@ -51,6 +64,9 @@ def parse(body: str) -> Asked | Unknown | None:
     if not rest or rest[0].lstrip("#g")[:1].isdigit():
         return Asked("info", " ".join(rest))
     word = rest[0]
+    if word in WITH_TEXT:
+        _, _, *said = body.split(maxsplit=3)
+        return Asked(word, _normal(said[0][:_LONGEST_WORD]) if said else "", "".join(said[1:]).strip())
     if word in WORDS:
         return Asked(word, " ".join(rest[1:]))
     nearest = difflib.get_close_matches(word, WORDS, n=1)

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What staff does to what was recorded: holds, removals, erasures, keys (articles 13.2, 6.3)."""
+"""What staff does to what was recorded: holds, removals, erasures, keys, exports (articles 13.1, 13.2, 6.3)."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import attrs
 
@@ -86,3 +86,32 @@ class EraseRecords(Action):
     user_id: str
     duty_ended: str | None = None
     """Why the duty to keep the records is over before `keep` is: a second member of staff has to agree."""
+
+
+@attrs.frozen(kw_only=True)
+class Export(Action):
+    """Take records out of a log, as bundles that anybody verifies: a room's or account's, a range, or a selection."""
+
+    name: ClassVar[str] = "export"
+    right: ClassVar[Right] = Right.export_records
+    log: Literal["events", "acts"]
+    mode: Literal["subject", "range", "filter"]
+    case: str
+    basis: str
+    """The legal basis."""
+    identities: bool = False
+    """Whether names, addresses and the like are shown of everybody; else of nobody but whom the export names."""
+    content: bool = False
+    """Whether the contents of events are shown, where they are kept."""
+    room_id: str | None = None
+    user_id: str | None = None
+    first: int | None = None
+    """Of a range, the first index."""
+    end: int | None = None
+    """And the one after the last."""
+    from_ms: int | None = None
+    """Times are inclusive. A subject is shown in whole periods, a range between the first and last record of them."""
+    to_ms: int | None = None
+    kinds: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()

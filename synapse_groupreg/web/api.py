@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.web import bodies
 from synapse_groupreg.web.acting import Acting
+from synapse_groupreg.web.appealing import appeal_endpoints
 from synapse_groupreg.web.endpoint import Endpoint
 from synapse_groupreg.web.exporting import ExportBody, Exporting, PartQuery
 from synapse_groupreg.web.importing import Importing
@@ -341,4 +342,5 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
         ),
         *keeping_endpoints(services),
         *measure_endpoints(read, act),
+        *appeal_endpoints(services),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from synapse_groupreg.handlers.exports import Exports
-from synapse_groupreg.policy import actions
+from synapse_groupreg.policy import record_actions
 from synapse_groupreg.web.bodies import Query, RoomId, Text, Time, UserId, Why
 from synapse_groupreg.web.searching import BACKWARDS, Kinds, Verdicts, Words, is_backwards
 
@@ -98,7 +98,7 @@ class Exporting:
     async def ask(self, call: Call) -> Answer:
         """POST exports."""
         body = call.body
-        wanted = actions.Export(
+        wanted = record_actions.Export(
             log=body.log,
             mode=body.mode,
             case=body.case,

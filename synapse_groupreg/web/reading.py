@@ -46,12 +46,14 @@ class Reading:
                 "exempt",
                 "on_error",
                 "membership_guard",
+                "second_staff",
             },
         )
         return {
             "mode": self._services.snapshot.mode,
             **shown,
             "identity": config.identity.model_dump(mode="json", exclude={"keys_path"}),
+            "notices": config.notices.model_dump(mode="json", include={"enabled", "account"}),
             "retention": config.retention.model_dump(
                 mode="json", include={"enabled", "keep", "keep_acts", "content", "full_content"}
             ),

@@ -14,6 +14,7 @@ import attrs
 
 from synapse_groupreg import texts
 from synapse_groupreg.policy.assurance import Assurance
+from synapse_groupreg.policy.commands import write
 from synapse_groupreg.web import pages
 
 if TYPE_CHECKING:
@@ -57,9 +58,19 @@ def render_rules(policy: Mapping[str, Any], language: str, server_name: str, *, 
         remote_senders=identity["remote_senders"] if identity["required"]["post"] != "none" else None,
         codes=texts.codes(),
         code_limits=_CODE_LIMITS,
+        appeal=_appeal(policy, language, server_name),
         records=_records(policy.get("retention"), language),
         preset=policy.get("preset"),
     )
+
+
+def _appeal(policy: Mapping[str, Any], language: str, server_name: str) -> list[str]:
+    """How to appeal from a chat, and who decides, as far as that holds here."""
+    notices, said = policy["notices"], []
+    if notices["enabled"]:
+        account = f"@{notices['account']}:{server_name}"
+        said = [texts.text("page.appeal.command", language, command=write("appeal"), account=account)]
+    return [*said, texts.text("page.appeal.another", language)] if policy["second_staff"] == "required" else said
 
 
 def _records(retention: Mapping[str, Any] | None, language: str) -> list[str]:

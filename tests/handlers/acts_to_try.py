@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.config import LabelsConfig
 from synapse_groupreg.handlers.following import Following
-from synapse_groupreg.policy import actions
+from synapse_groupreg.policy import actions, record_actions
 from synapse_groupreg.policy.actions import Action, Staff, StaffRole
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import ReportState, Switch
@@ -114,5 +114,7 @@ MAKE: dict[type[Action], Callable[[Stage], Action]] = {
     actions.Reject: lambda stage: actions.Reject(proposal_id=a_proposal(stage), reason="too much"),
     actions.Grant: lambda _: actions.Grant(user_id=ALICE, roles=frozenset({StaffRole.reviewer}), reason="new"),
     actions.SetMode: lambda _: actions.SetMode(mode="dry", reason="pause"),
-    actions.Export: lambda _: actions.Export(log="acts", mode="range", case="17", basis="13.1", reason="court order"),
+    record_actions.Export: lambda _: record_actions.Export(
+        log="acts", mode="range", case="17", basis="13.1", reason="court order"
+    ),
 }

@@ -39,7 +39,7 @@ PERMITTED = {
     actions.Reject: {"reviewer", "admin"},
     actions.Grant: {"admin"},
     actions.SetMode: {"operator", "admin"},
-    actions.Export: {"inspector", "admin"},
+    record_actions.Export: {"inspector", "admin"},
 }
 EXPECTED: dict[type[Action], tuple[str, Any, Any]] = {
     actions.Verify: (
@@ -63,7 +63,9 @@ LINES = {actions.CommitImport: 3, actions.ImportRules: 2, actions.Unfollow: 2, a
 """How many lines an act writes, where there is one for each account or entry, or for what was proposed, besides."""
 SAME = ("changed", "subject", "before", "after")
 EVERY = pytest.mark.parametrize("kind", list(MAKE), ids=lambda kind: kind.__name__)
-SETTING = pytest.mark.parametrize("kind", sorted({*MAKE} - {actions.Export}, key=str), ids=lambda kind: kind.__name__)
+SETTING = pytest.mark.parametrize(
+    "kind", sorted({*MAKE} - {record_actions.Export}, key=str), ids=lambda kind: kind.__name__
+)
 """Actions that set something; each export is one of its own."""
 WHO = {
     "nobody": Staff(user_id=BOB),
@@ -125,7 +127,7 @@ def test_trying_changes_nothing_and_says_what_doing_would(stage: Stage, kind: ty
     assert tried.dry_run
     assert not done.dry_run
     assert [getattr(tried, one) for one in SAME] == [getattr(done, one) for one in SAME]
-    told = {name: value for name, value in done.facts.items() if kind is not actions.Export or name != "id"}
+    told = {name: value for name, value in done.facts.items() if kind is not record_actions.Export or name != "id"}
     assert tried.facts | told == tried.facts  # it may tell more; only what is there has an id
 
 
@@ -181,7 +183,7 @@ def test_an_act_whose_news_can_not_be_published_does_not_happen(
         actions.SetReport,
         actions.Follow,
         actions.Reject,
-        actions.Export,
+        record_actions.Export,
     )
     if kind in read:
         assert stage.act(action).changed

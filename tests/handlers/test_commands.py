@@ -19,7 +19,7 @@ from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.commands import WORDS
 from synapse_groupreg.policy.numbers import number
 from synapse_groupreg.policy.types import RoomKind
-from synapse_groupreg.storage import notices, numbers, rooms
+from synapse_groupreg.storage import appeals, notices, numbers, rooms
 from tests.database import result_of
 from tests.handlers.stage import ALICE, BOB, CAROL, NOW, Stage
 from tests.storage import seed
@@ -39,7 +39,8 @@ def stage(sqlite_db: TestDatabase) -> Stage:
 def commands(stage: Stage) -> Commands:
     homeserver = stage.homeserver
     pages = GroupPages(stage.config, stage.database, homeserver, Links(Box(b"k", b"p"), homeserver))  # type: ignore[arg-type]  # no more of a homeserver is needed
-    return Commands(stage.config, stage.database, homeserver, Words(stage.database, homeserver, "en"), pages)  # type: ignore[arg-type]  # as above
+    words = Words(stage.database, homeserver, "en")  # type: ignore[arg-type]  # as above
+    return Commands(stage.config, stage.database, homeserver, words, pages, actions=stage.actions)  # type: ignore[arg-type]  # as above
 
 
 def found(stage: Stage, given: str, rule: str) -> str:
@@ -106,6 +107,7 @@ def test_a_member_is_answered_in_their_language(
         "members": texts.text("command.info.founder", language, names="alice"),
         "limits": texts.text("command.limits.post", language, assurance=texts.text("assurance.real_name", language)),
         "me": texts.text("command.me.assurance", language, assurance=texts.text("assurance.none", language)),
+        "appeal": "!group appeal 12",
         "report": texts.text("page.complaint.report", language),
         "link": "https://matrix.example.org/_synapse/client/groupreg/g/",
     }
@@ -194,3 +196,25 @@ def test_answers_neither_wait_for_the_budget_of_notices_nor_use_it_up(
     )
     assert stage.do(notices.claim, NOW, 0) is None
     assert stage.do(notices.claim, NOW, 1) is not None
+
+
+def test_people_appeal_in_a_chat(stage: Stage, commands: Commands, direct: str) -> None:
+    case = stage.act(actions.Impose(entity=BOB, reason="Sold accounts.", basis="11.3")).id
+
+    def answer(key: str, **facts: object) -> str:
+        return texts.text(f"command.appeal.{key}", "en", case=case, **facts)
+
+    def write(user_id: str, body: str) -> str | None:
+        stage.homeserver.now += 60_000
+        return ask(stage, commands, user_id, direct, body)
+
+    assert write(CAROL, f"!group appeal {case} let him go") == answer("missing")
+    how = answer("how", example="!group appeal 12", me="!group me")
+    assert [write(BOB, f"!group appeal {rest}") for rest in (case, "x y", "9" * 19 + " z")] == [how] * 3
+    assert write(BOB, f"!group appeal {case} {'x' * 4001}") == answer("long", most=4000)
+    assert write(BOB, f"!group appeal #{case}: I didn't.\nEver.") == answer("made")
+    assert write(BOB, f"!group appeal {case} Never.") == answer("open")
+    stage.act(actions.Lift(measure_id=case or 0))
+    assert write(BOB, f"!group appeal {case} Never.") == answer("over")
+    found, total = stage.do(appeals.page, decided=True, measure_id=None, author=BOB, start=0, limit=9)
+    assert ([one.text for one in found], total) == (["I didn't.\nEver."], 1)

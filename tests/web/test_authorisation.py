@@ -44,6 +44,11 @@ DELETE measures/{measure_id}        | no    no   no   yes  no   no   yes
 PUT    measures/{measure_id}/report | no    no   no   yes  no   no   yes
 GET    emergency                    | no    no   yes  yes  no   yes  yes
 PUT    emergency                    | no    no   yes  yes  no   no   yes
+GET    appeals                      | no    no   no   yes  no   yes  yes
+GET    appeals/{appeal_id}          | no    no   no   yes  no   yes  yes
+GET    accounts/{user_id}/appeals   | no    yes  no   yes  no   yes  yes
+POST   appeals                      | yes   yes  yes  yes  yes  yes  yes
+POST   appeals/{appeal_id}/decision | no    no   no   yes  no   no   yes
 GET    followed                     | no    no   yes  yes  no   yes  yes
 PUT    followed/{room_id}           | no    no   no   yes  no   no   yes
 DELETE followed/{room_id}           | no    no   no   yes  no   no   yes
@@ -90,6 +95,8 @@ BODIES: dict[tuple[str, ...], object] = {
     ("POST", "blacklist"): {"entity": BOB, "reason": "r", "basis": "b"},
     ("POST", "measures"): {"entity": BOB, "kind": "warning", "reason": "r", "basis": "b"},
     ("PUT", "measures/{measure_id}/report"): {"state": "due"},
+    ("POST", "appeals"): {"measure_id": 1, "text": "t"},
+    ("POST", "appeals/{appeal_id}/decision"): {"outcome": "upheld", "reason": "r"},
     ("PUT", "emergency"): {"on": False, "switches": ["posting"]},
     ("POST", "blacklist/import"): {"rules": [{"entity": BOB}], "basis": "b"},
     ("PUT", "staff/{user_id}"): {"roles": []},
@@ -127,6 +134,7 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
             user_id=ALICE,
             room_id=ROOM,
             measure_id=1,
+            appeal_id=1,
             hold_id=1,
             import_id="none",
             proposal_id=1,
@@ -150,6 +158,7 @@ def test_nobody_comes_in_without_a_good_token(server: Server, line: tuple[str, s
         user_id=ALICE,
         room_id=ROOM,
         measure_id=1,
+        appeal_id=1,
         hold_id=1,
         import_id="none",
         proposal_id=1,

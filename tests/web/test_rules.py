@@ -26,6 +26,8 @@ def policy(**changes: object) -> dict[str, Any]:
     """What `GET policy` answers, with some values changed."""
     return {
         "mode": "enforce",
+        "notices": {"enabled": True, "account": "groupreg"},
+        "second_staff": "required",
         "dry_run": [],
         "federation": "closed",
         "quotas": {"members_per_room": 1234, "rooms_founded": 11, "rooms_joined": 222},
@@ -282,3 +284,13 @@ def test_text_can_be_read_in_every_scheme(scheme: int, ink: str, paper: str) -> 
 
 def test_colours_are_named_only_in_the_schemes() -> None:
     assert "#" not in re.sub(r":root \{.*?\}", "", css(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_it_says_how_to_appeal_and_who_decides_as_far_as_that_holds(language: str) -> None:
+    how = texts.text("page.appeal.command", language, command="!group appeal", account="@groupreg:matrix.example.org")
+    another = texts.text("page.appeal.another", language)
+    assert how in page(language)
+    assert another in page(language)
+    assert how not in page(language, notices={"enabled": False, "account": "groupreg"})
+    assert another not in page(language, second_staff="none")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.handlers.retention.keys import LogKeys
     from synapse_groupreg.handlers.retention.reading import Opener, OpenRecord
-    from synapse_groupreg.policy.actions import Export
+    from synapse_groupreg.policy.record_actions import Export
     from synapse_groupreg.retention.bundle import Anchor
     from synapse_groupreg.storage.store import PeriodInfo
 

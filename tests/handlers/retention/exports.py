@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.handlers.retention.exporting import Said, bundle, parts_of
-from synapse_groupreg.policy.actions import Export
+from synapse_groupreg.policy.record_actions import Export
 from synapse_groupreg.retention.records import LogName, read_disclosure
 from tests.handlers.retention.stage import SERVER
 from tests.retention.verdicts import both

@@ -39,6 +39,7 @@ class Diary:
 
     tries: list[Try] = field(factory=list)
     stays: list[Stay] = field(factory=list)
+    departures: list[tuple[str, float]] = field(factory=list)
 
     def came(self, tried: Try) -> None:
         """Note a try, and what place it may have taken."""
@@ -56,12 +57,20 @@ class Diary:
 
     def went(self, user: str, ended: float) -> None:
         """Note that somebody is out for sure. A place that they asked for twice is kept until it would lapse."""
+        self.departures.append((user, ended))
         began = [one.began for one in self.tries if one.user == user]
         lost = [one.began for one in self.tries if one.user == user and one.outcome == "lost"]
         twice = bool(lost) and max(began) - max(lost) < RESERVED_S
         for stay in self._of(user):
             if stay.until == math.inf:
                 stay.until = max(ended, max(began) + RESERVED_S) if twice else ended
+
+    def came_back(self, user: str, asked: float, written: float) -> None:
+        """Note afterwards that Synapse wrote a join: one for no try of theirs is for what they asked for before."""
+        own = [one for one in self.tries if one.user == user and one.outcome in ("done", "lost")]
+        if not any(one.began <= written <= one.ended for one in own):
+            left = min((at for who, at in self.departures if who == user and at >= written), default=math.inf)
+            self.stays.append(Stay(user, asked, left))
 
     def wrongly_refused(self, cap: int) -> Iterator[Try]:
         """Refusals at which places were free, whoever else may have had one at any time from when it was asked for."""

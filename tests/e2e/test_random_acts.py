@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from synapse_groupreg.rig import WorkerHomeserver
-from tests.e2e.acts import RESERVED_S, Diary, Stay, Try, most_at_once
+from tests.e2e.acts import Diary, Stay, Try, most_at_once
 from tests.e2e.client import MATRIX, Answer, Person, Staff, at_once
 
 CAP = 4
@@ -96,13 +96,9 @@ class Party:
                 self.counts["out"] += 1
 
     def rename(self, guest: Person, _room: str, url: str, _act: str) -> None:
-        """Synapse joins them anew to each of their groups, in the background: who left by then asks for a place."""
-        began = time.monotonic()
-        self.ask(guest, url, f"profile/{guest.user_id}/displayname", method="PUT", displayname=str(began))
-        until = time.monotonic() + RESERVED_S
-        with self.lock:
-            for diary in self.diaries.values():
-                diary.stays.append(Stay(guest.user_id, began, until))
+        """Synapse joins them anew to each of their groups, in the background: whoever left meanwhile is in again."""
+        name = str(time.monotonic())  # tells afterwards when it was asked for
+        self.ask(guest, url, f"profile/{guest.user_id}/displayname", method="PUT", displayname=name)
 
     def upgrade(self, _guest: Person, _room: str, _url: str, _act: str) -> None:
         """Now and then the founder replaces a group, by the main process, which alone does that."""
@@ -126,22 +122,31 @@ class Party:
             except requests.ConnectionError:
                 return NO_ANSWER
 
-    def changes(self, room: str) -> list[tuple[str, str]]:
-        """The memberships that Synapse wrote, in their order."""
+    def changes(self, room: str) -> list[tuple[str, str, str | None, float]]:
+        """The memberships that Synapse wrote, in their order: whose, what, under which name, and when."""
         database = self.server.files.database
         assert database is not None
         with contextlib.closing(psycopg2.connect(database.dsn)) as connection, connection.cursor() as cursor:
             cursor.execute(
-                "SELECT e.state_key, m.membership FROM events e JOIN room_memberships m USING (event_id)"
+                "SELECT e.state_key, m.membership, m.display_name, EXTRACT(epoch FROM now()) - e.received_ts / 1000.0"
+                " FROM events e JOIN room_memberships m USING (event_id)"
                 " WHERE e.room_id = %s AND e.rejection_reason IS NULL ORDER BY e.stream_ordering",
                 (room,),
             )
-            return [(user, membership) for user, membership in cursor.fetchall()]
+            now = time.monotonic()
+            return [(user, membership, name, now - float(ago)) for user, membership, name, ago in cursor.fetchall()]
 
     def check(self) -> None:
         """What must hold afterwards."""
+        guests = {guest.user_id: guest.name for guest in self.people}
         for room, diary in self.diaries.items():
-            assert most_at_once(self.changes(room)) <= CAP
+            changes = self.changes(room)
+            assert most_at_once([(user, membership) for user, membership, _, _ in changes]) <= CAP
+            inside: set[str] = set()
+            for user, membership, name, written in changes:
+                if membership == "join" and user not in inside and user in guests and name != guests[user]:
+                    diary.came_back(user, float(str(name)), written)
+                (inside.add if membership == "join" else inside.discard)(user)
             assert list(diary.wrongly_refused(CAP)) == []
 
 
@@ -194,6 +199,13 @@ def test_the_diary_knows_a_wrong_refusal_from_a_right_one() -> None:
     assert [one.began for one in diary.wrongly_refused(2)] == [40]
     come("dan", 81, "full")
     assert [one.began for one in diary.wrongly_refused(2)] == [40, 81]
+    come("eve", 90, "full")
+    diary.went("ann", 95)
+    come("eve", 97, "full")
+    diary.came_back("cat", 49, 50.5)  # by the try that was lost
+    assert [one.began for one in diary.wrongly_refused(2)] == [40, 81, 90, 97]
+    diary.came_back("ann", 85, 91)
+    assert [one.began for one in diary.wrongly_refused(2)] == [40, 81, 97]
     assert most_at_once([("a", "join"), ("b", "join"), ("a", "leave"), ("c", "join"), ("c", "join")]) == 2
 
 

@@ -142,3 +142,25 @@ def test_an_encrypted_group_hears_nothing(member: Person, secret: str):
     member.send(secret, event_type="m.room.encrypted", algorithm="x", ciphertext="!group", body="!group").good()
     assert "Secret" in ask(member, secret, "!group members")
     assert len(answers(member)) == 1
+
+
+def test_who_is_barred_appeals_from_their_client_and_is_told(
+    server: Homeserver, staff: Staff, member: Person, secret: str
+) -> None:
+    case = staff.bar(member.user_id).good()["id"]
+    told = poll(lambda: answers(member), seconds=SECONDS)
+    assert told
+    [own] = {room for room in member.joined_rooms() - member.own_rooms() if room != secret}
+    said = ask(member, own, f"!group appeal {case} It was my brother.")
+    assert said == texts.text("command.appeal.made", "en", case=case)
+    reviewer = Staff(server, "reviewer", roles=["reviewer"], granted_by=staff)
+    waiting = reviewer.groupreg("GET", "appeals", measure=case).good()["appeals"]
+    decision, answer = f"appeals/{waiting[0]['id']}/decision", {"outcome": "lifted", "reason": "He has a brother."}
+    assert staff.groupreg("POST", decision, answer).status == 403, "who imposed it doesn't decide"
+    refused(member.send(secret), "account-blacklisted")
+    assert reviewer.groupreg("POST", decision, answer).good()["changed"]
+    member.send(secret).good()
+    decided = (
+        f"{texts.text('appeal.lifted', 'en', case=case)}\n\n{texts.text('appeal.why', 'en', answer=answer['reason'])}"
+    )
+    assert poll(lambda: decided in answers(member), seconds=SECONDS)

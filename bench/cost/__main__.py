@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What the module costs, beside a Synapse without it and beside other ways: all of it, or one part.
 
-    .venv/bin/python -m bench.cost [--only PART] [--quick] [--runs N] [--seconds N] [--json] [--plots FOLDER]
+    .venv/bin/python -m bench.cost [--only PART] [--quick] [--runs N] [--json | --markdown] [--plots FOLDER]
 
 The set-ups take turns on one machine, and each run gives one ratio. Needs Linux, which tells the processor time of a
 process, and a machine with nothing else to do.
@@ -47,8 +47,9 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, action="append", help="this part alone; may be given again")
     parser.add_argument("--quick", action="store_true", help="two runs of each part: to see that it works")
     parser.add_argument("--runs", type=int, help="how often each set-up takes its turn")
-    parser.add_argument("--seconds", type=float, default=170, help="begin no further run of a part after so long")
+    parser.add_argument("--seconds", type=float, default=180, help="begin no further run of a part after so long")
     parser.add_argument("--json", action="store_true", help="print JSON; progress goes to standard error anyway")
+    parser.add_argument("--markdown", action="store_true", help="print the tables of docs/cost.md")
     parser.add_argument("--plots", type=Path, help="write an SVG of each part's ratios into this folder")
     given = parser.parse_args()
     # Synapse is to find the modules that ours is compared with.
@@ -59,7 +60,10 @@ def main() -> None:
         began = time.monotonic()
         found[name] = measure(Turns(name, 2 if given.quick else given.runs or usual, given.seconds))
         say(f"{name}: {time.monotonic() - began:.0f} s")
-        if not given.json:
+        if given.markdown:
+            rows = "\n".join(line.row() for line in found[name])
+            print(f"\n## {name}\n\n| what | set-up | median (spread) | goal |\n|---|---|---|---|\n{rows}", flush=True)
+        elif not given.json:
             print(f"\n{name}", *found[name], sep="\n", flush=True)
         if given.plots is not None and any(line.unit == "x" for line in found[name]):
             given.plots.mkdir(parents=True, exist_ok=True)
@@ -75,6 +79,7 @@ def machine() -> dict[str, object]:
         "processors": os.cpu_count(),
         "machine": platform.machine(),
         "python": platform.python_version(),
+        "load": os.getloadavg()[1],
         "synapse": metadata.version("matrix-synapse"),
     }
 

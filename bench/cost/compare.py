@@ -89,6 +89,12 @@ class Line:
         verdict = "" if self.met is None else f"  {'met' if self.met else 'MISSED'}: {self.goal}"
         return f"{self.what:44} {self.side:30} {value} {self.unit}{verdict}"
 
+    def row(self) -> str:
+        """The same as a row of docs/cost.md."""
+        value = f"{self.value:.2f}" if isinstance(self.value, float) else str(self.value)
+        verdict = "" if self.met is None else f"{'met' if self.met else 'missed'}: {self.goal}"
+        return f"| {self.what} | {self.side} | {value} {self.unit} | {verdict} |"
+
     def to_json(self) -> dict[str, Any]:
         """The same for programs."""
         value = self.value if isinstance(self.value, float) else attrs.asdict(self.value)

@@ -23,15 +23,18 @@ class Turns:
     part: str
     runs: int
     seconds: float
-    """No further run is begun after so long."""
+    """No further run is begun after so long, counted from here."""
+    _began: float = attrs.field(factory=time.monotonic, init=False)
 
     def __iter__(self) -> Iterator[int]:
-        began = time.monotonic()
         for number in range(WARM_UP, self.runs):
             yield number
-            say(f"{self.part}: run {number + 1} of {self.runs}, {time.monotonic() - began:.0f} s")
-            if number > 0 and time.monotonic() - began > self.seconds:
+            say(f"{self.part}: run {number + 1} of {self.runs}, {self._taken():.0f} s")
+            if number > 0 and self._taken() > self.seconds:
                 return
+
+    def _taken(self) -> float:
+        return time.monotonic() - self._began
 
 
 def say(progress: str) -> None:

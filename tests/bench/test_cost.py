@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 from bench.cost.compare import Line, Spread, against, ratio
 from bench.cost.plot import svg
 from bench.cost.sides import cpu_of
+from bench.cost.turns import WARM_UP, Turns
 
 
 def noisy(middle: float, count: int = 12) -> list[float]:
@@ -59,3 +60,8 @@ def test_the_processor_time_of_a_process_is_told_to_less_than_a_millisecond() ->
     before, began = cpu_of(os.getpid()), time.process_time()
     sum(range(200_000))
     assert abs((cpu_of(os.getpid()) - before) - (time.process_time() - began)) < 0.001
+
+
+def test_runs_follow_a_warm_up_and_end_when_their_time_is_up_but_not_before_there_are_two() -> None:
+    assert list(Turns("a part", 4, seconds=60)) == [WARM_UP, 0, 1, 2, 3]
+    assert list(Turns("a part", 4, seconds=0)) == [WARM_UP, 0, 1]

@@ -32,6 +32,7 @@ from synapse_groupreg.web.exporting import Exporting
 from synapse_groupreg.web.importing import Importing
 from synapse_groupreg.web.keeping import Keeping
 from synapse_groupreg.web.listing import Listing
+from synapse_groupreg.web.packing import Packing
 from synapse_groupreg.web.reading import Reading
 from synapse_groupreg.web.rules import render_rules
 from synapse_groupreg.web.searching import Searching
@@ -250,7 +251,7 @@ def test_every_action_is_carried_out() -> None:
 def test_every_action_is_reachable_by_rest_under_its_right(action: type[Action]) -> None:
     makers = {
         function.__qualname__
-        for surface in (Acting, Importing, Listing, Exporting, Keeping, Appealing)
+        for surface in (Acting, Importing, Listing, Exporting, Keeping, Appealing, Packing)
         for _, function in inspect.getmembers(surface, inspect.isfunction)
         if re.search(rf"actions\.{action.__name__}\(", inspect.getsource(function))
     }
@@ -262,7 +263,7 @@ def test_every_handler_has_its_endpoint() -> None:
     served = {endpoint.handle.__func__ for endpoint in table()}
     written = {
         function
-        for surface in (Reading, Acting, Importing, Listing, Searching, Exporting, Keeping, Appealing)
+        for surface in (Reading, Acting, Importing, Listing, Searching, Exporting, Keeping, Appealing, Packing)
         for name, function in inspect.getmembers(surface, inspect.iscoroutinefunction)
         if not name.startswith("_")
     }

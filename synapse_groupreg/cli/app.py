@@ -46,6 +46,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "group": "group:group",
         "measure": "measure:measure",
         "appeal": "appeal:appeal",
+        "packet": "packet:packet",
         "emergency": "emergency:emergency",
         "blacklist": "blacklist:blacklist",
         "proposal": "proposal:proposal",

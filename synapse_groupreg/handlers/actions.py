@@ -16,13 +16,14 @@ from synapse_groupreg.handlers import (
     act_labels,
     act_lists,
     act_measures,
+    act_packets,
     act_proposals,
     act_quotas,
     act_records,
     act_staff,
 )
 from synapse_groupreg.handlers.rights import require
-from synapse_groupreg.policy import actions, appeal_actions, record_actions
+from synapse_groupreg.policy import actions, appeal_actions, packet_actions, record_actions
 from synapse_groupreg.storage import acts, changes
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ def _decide_appeal(txn: Transaction, setting: Setting, action: appeal_actions.De
     return act_appeals.decide(txn, setting, action, _journalled)
 
 
+def _set_packet(txn: Transaction, setting: Setting, action: packet_actions.SetPacket) -> Change:
+    """The reports of its measures go the same way as otherwise."""
+    return act_packets.set_state(txn, setting, action, _journalled)
+
+
 CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     actions.Verify: act_identity.verify,
     actions.Unverify: act_identity.unverify,
@@ -56,6 +62,8 @@ CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     actions.SetReport: act_measures.set_report,
     appeal_actions.MakeAppeal: act_appeals.make,
     appeal_actions.DecideAppeal: _decide_appeal,
+    packet_actions.MakePacket: act_packets.make,
+    packet_actions.SetPacket: _set_packet,
     actions.SwitchEmergency: act_emergency.switch,
     actions.ImportRules: act_lists.import_rules,
     actions.Follow: act_lists.follow,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synapse_groupreg.handlers import act_appeals, views
+from synapse_groupreg.handlers import act_appeals, act_packets, views
 from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.retention.records import Kind
 from synapse_groupreg.storage import appeals, outbox
@@ -74,6 +74,22 @@ def appeals_of(
         _record(txn, Right.read_appeals, looker, user_id, now_ms, reason=reason, seal=seal)
     own = looker.user_id == user_id
     return [_own(act_appeals.show_in_full(one)) if own else act_appeals.show_in_full(one) for one in found], total
+
+
+def packet(
+    txn: Transaction,
+    looker: Staff,
+    packet_id: int,
+    now_ms: int,
+    *,
+    reason: str | None,
+    seal: Callable[[bytes], bytes] | None,
+) -> Facts:
+    """A report packet, and a record for each account whose appeal it quotes. Raises NotFound."""
+    found = act_packets.find(txn, packet_id)
+    for author in act_packets.authors(found):
+        _record(txn, Right.read_packets, looker, author, now_ms, reason=reason, seal=seal)
+    return act_packets.show_with_facts(found)
 
 
 def _own(shown: Facts) -> Facts:

@@ -16,6 +16,7 @@ from synapse_groupreg.web.importing import Importing
 from synapse_groupreg.web.keeping import keeping_endpoints
 from synapse_groupreg.web.listing import Listing
 from synapse_groupreg.web.measuring import measure_endpoints
+from synapse_groupreg.web.packing import packet_endpoints
 from synapse_groupreg.web.reading import Reading
 from synapse_groupreg.web.searching import AboutBody, OwnQuery, SearchBody, Searching
 from synapse_groupreg.web.streaming import NDJSON
@@ -343,4 +344,5 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
         *keeping_endpoints(services),
         *measure_endpoints(read, act),
         *appeal_endpoints(services),
+        *packet_endpoints(services),
     )

@@ -49,6 +49,10 @@ GET    appeals/{appeal_id}          | no    no   no   yes  no   yes  yes
 GET    accounts/{user_id}/appeals   | no    yes  no   yes  no   yes  yes
 POST   appeals                      | yes   yes  yes  yes  yes  yes  yes
 POST   appeals/{appeal_id}/decision | no    no   no   yes  no   no   yes
+GET    packets                      | no    no   no   yes  no   yes  yes
+GET    packets/{packet_id}          | no    no   no   yes  no   yes  yes
+POST   packets                      | no    no   no   yes  no   no   yes
+PUT    packets/{packet_id}/state    | no    no   no   yes  no   no   yes
 GET    followed                     | no    no   yes  yes  no   yes  yes
 PUT    followed/{room_id}           | no    no   no   yes  no   no   yes
 DELETE followed/{room_id}           | no    no   no   yes  no   no   yes
@@ -97,6 +101,8 @@ BODIES: dict[tuple[str, ...], object] = {
     ("PUT", "measures/{measure_id}/report"): {"state": "due"},
     ("POST", "appeals"): {"measure_id": 1, "text": "t"},
     ("POST", "appeals/{appeal_id}/decision"): {"outcome": "upheld", "reason": "r"},
+    ("POST", "packets"): {"measures": [1]},
+    ("PUT", "packets/{packet_id}/state"): {"state": "handed-in"},
     ("PUT", "emergency"): {"on": False, "switches": ["posting"]},
     ("POST", "blacklist/import"): {"rules": [{"entity": BOB}], "basis": "b"},
     ("PUT", "staff/{user_id}"): {"roles": []},
@@ -135,6 +141,7 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
             room_id=ROOM,
             measure_id=1,
             appeal_id=1,
+            packet_id=1,
             hold_id=1,
             import_id="none",
             proposal_id=1,
@@ -159,6 +166,7 @@ def test_nobody_comes_in_without_a_good_token(server: Server, line: tuple[str, s
         room_id=ROOM,
         measure_id=1,
         appeal_id=1,
+        packet_id=1,
         hold_id=1,
         import_id="none",
         proposal_id=1,

@@ -1,0 +1,105 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""`groupreg packet`: two files that say the same, and nothing that is sent anywhere but to the server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from synapse_groupreg.cli.packet_text import markdown
+from tests.cli.test_cli_commands import changed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+ANNA, T = "@anna:fake.test", 1_900_000_000_000
+SHORT = {"id": 4, "author": "@admin:fake.test", "made_ms": T, "state": "drafted", "text": None, "measures": [12]}
+PACKET = {
+    **SHORT,
+    "server": "fake.test",
+    "measures": [
+        {
+            "measure": {"id": 12, "kind": "warning", "subject": "!r:fake.test", "reason": "Spam", "start_ms": T},
+            "group": {
+                "room_id": "!r:fake.test",
+                "number": "123456786",
+                "name": "a|b\n# c",
+                "members": 3,
+                "founder": ANNA,
+            },
+            "appeals": [{"id": 3, "author": ANNA, "made_ms": T, "state": "open", "text": "<b>No</b>"}],
+        }
+    ],
+    "records": [
+        {
+            "log": "acts",
+            "origin": "o",
+            "shard": 0,
+            "size": 9,
+            "root": "r00t",
+            "key": "k",
+            "commands": ["groupreg export"],
+        }
+    ],
+    "attachments": [{"name": "b.grb", "size": 1, "sha256": "0" * 64}],
+}
+
+
+@pytest.fixture(autouse=True)
+def replies(server: Any) -> None:
+    server.replies |= {
+        "GET packets": {"packets": [SHORT], "total": 1},
+        "GET packets/4": PACKET,
+        "POST packets": changed(None, SHORT, id=4),
+        "PUT packets/4/state": changed({"state": "drafted"}, {"state": "handed-in"}, id=4),
+    }
+
+
+def test_it_is_written_as_two_files(server: Any, groupreg: Callable[..., Result], tmp_path: Path) -> None:
+    file = tmp_path / "b.grb"
+    file.write_bytes(b"bundle")
+    out = tmp_path / "out"
+    done = groupreg("packet", "make", "12", "13", "--attach", str(file), "--out", str(out), "--reason", "quarter")
+    assert "Made packet 4 about measures 12, 13; it was sent nowhere." in done.stdout
+    (sent,) = server.sent("POST", "packets")
+    digest = hashlib.sha256(b"bundle").hexdigest()
+    attachments = [{"name": "b.grb", "size": 6, "sha256": digest}]
+    assert sent.body == {"measures": [12, 13], "attachments": attachments, "reason": "quarter"}
+    assert json.loads((out / "packet-4.json").read_text()) == PACKET
+    assert (out / "packet-4.md").read_text() == markdown(PACKET)
+    assert (out / "packet-4.md").stat().st_mode & 0o077 == 0
+    again = groupreg("packet", "show", "4", "--out", str(out))
+    assert again.exit_code != 0
+    assert "is there already" in again.output
+
+
+def test_trying_writes_nothing(server: Any, groupreg: Callable[..., Result], tmp_path: Path) -> None:
+    tried = groupreg("packet", "make", "12", "--out", str(tmp_path / "no"), "--dry-run")
+    assert tried.stdout.startswith("Dry run, nothing was changed.")
+    assert not (tmp_path / "no").exists()
+    assert server.sent("GET", "packets/4") == []
+
+
+def test_what_people_wrote_is_no_markup() -> None:
+    said = markdown(PACKET)
+    assert "- name: a\\|b \\# c\n" in said
+    assert "- text: \\<b\\>No\\</b\\>\n" in said
+    for fact in ("123456786", "r00t", "2030-03-17", "    groupreg export", "b.grb", "Appeal 3: open"):
+        assert fact in said
+
+
+def test_lists_and_states(server: Any, groupreg: Callable[..., Result]) -> None:
+    assert "drafted" in groupreg("packet", "list").stdout
+    assert "Measure 12" in groupreg("packet", "show", "4").stdout
+    assert json.loads(groupreg("packet", "show", "4", "--json").stdout) == PACKET
+    said = groupreg("packet", "state", "4", "handed-in", "--text", "by post").stdout
+    assert said == "Noted handed-in for packet 4: state drafted -> handed-in.\n"
+    (sent,) = server.sent("PUT", "packets/4/state")
+    assert sent.body == {"state": "handed-in", "text": "by post"}

@@ -121,7 +121,8 @@ def test_what_failed_takes_a_place_for_as_long_as_it_might_have_succeeded(town: 
     failed = town.post_all([Request(founder.token, f"{MATRIX}/createRoom", too_large)] * 5)
     assert {answer.status for answer in failed} == {413}, failed
     refused(founder.found(), "too-many-founded")
-    assert member.upgrade(room, "12").status == 403  # by Synapse: they may not
+    assert member.upgrade(room, "12").status == 403  # by Synapse, before it asks us: they may not
+    assert member.found(**too_large).status == 413
     refused(member.found(), "too-many-founded")
 
     assert poll(lambda: member.found().ok, seconds=RESERVED_S + 10, every=1)

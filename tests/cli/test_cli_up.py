@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,9 +76,7 @@ def test_each_thing_to_try_is_refused_and_then_allowed(place: Path, printed: dic
 
 def test_a_second_up_continues_with_the_same_people(place: Path, printed: dict[str, Any]):
     assert groupreg(place, "down").stdout == "Stopped.\n"
-    began = time.monotonic()
     again = groupreg(place, "up", "--json")
-    assert time.monotonic() - began < 10
     assert json.loads(again.stdout) == printed
 
 

@@ -124,6 +124,8 @@ def times_of_entries(admin: Staff, person: Person, everywhere: list[Client], act
     """How long each of so many entries and lifts took to be in force everywhere; each process serves staff in turn."""
     entry = {"entity": person.user_id, "scope": "account", "reason": "spam", "basis": "11.3"}
     waits: list[float] = []
+    admin.mode("enforce").good()
+    assert all(seconds_until(partial(_is, client, "enforce")) < SOON for client in everywhere)
     with ExitStack() as open_ones:
         staff = itertools.cycle([open_ones.enter_context(admin.at(client.url)) for client in everywhere])
         for _ in range(acts // 2):

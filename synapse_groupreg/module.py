@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.policy.actions import Staff
+    from synapse_groupreg.storage.database import Transaction
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ class GroupRegModule:
             schema = migrate(begin, self._database.dialect)
             with begin() as txn:
                 start_lock(txn, self._database.dialect)
-                start.prepare(txn, self._config, self._key.fingerprint, now_ms, notice_account=self._notice_account)
+                self._prepare(txn, now_ms)
                 events.note_start(txn, self._database.dialect, compat.instance_name(self._api))
             with begin() as txn:
                 found = facts.since(txn, None, now_ms)
@@ -141,6 +142,14 @@ class GroupRegModule:
         self._snapshot.apply(found)
         self._snapshot.refreshed_ms = now_ms
         return schema
+
+    def _prepare(self, txn: Transaction, now_ms: int) -> None:
+        key, account = self._key, self._notice_account
+        try:
+            start.prepare(txn, self._config, key.fingerprint, now_ms, key_is_new=key.is_new, notice_account=account)
+        except CannotStart:
+            key.take_back()
+            raise
 
     def _recorded(self) -> Recording:
         """The retention store, whose keys are made only where none was ever begun. Raises CannotStart."""

@@ -22,10 +22,16 @@ SERVER = "server"
 
 
 def prepare(
-    txn: Transaction, config: GroupRegConfig, key_fingerprint: str, now_ms: int, *, notice_account: str | None = None
+    txn: Transaction,
+    config: GroupRegConfig,
+    key_fingerprint: str,
+    now_ms: int,
+    *,
+    key_is_new: bool = False,
+    notice_account: str | None = None,
 ) -> None:
     """Check that key and database belong together, and take over what was there before. Raises CannotStart."""
-    check_key(txn, key_fingerprint)
+    check_key(txn, key_fingerprint, is_new=key_is_new)
     follow_configured_mode(txn, config.mode, now_ms)
     follow_configuration(txn, settings_of(config), now_ms)
     take_over_contacts(txn, now_ms)
@@ -45,16 +51,17 @@ def claim_account(txn: Transaction, user_id: str) -> None:
     meta.put(txn, ours, "notices")
 
 
-def check_key(txn: Transaction, fingerprint: str) -> None:
+def check_key(txn: Transaction, fingerprint: str, *, is_new: bool) -> None:
     """Refuse a key that the references and the outbox in this database were not made with.
 
-    Nobody would be recognised any more, and what waits in the outbox could not be read.
+    Nobody would be recognised any more, and what waits in the outbox could not be read. `is_new`: there was no file.
     """
     stored = meta.get(txn, meta.IDENTITY_KEY)
     needed = identity.has_persons(txn) or outbox.waiting(txn, most=1)[0]
     if stored is not None and stored != fingerprint and needed:
+        lacking = "is missing" if is_new else "is not the one that this database was made with"
         message = (
-            "the identity key in identity.keys_path is not the one that this database was made with, so persons could"
+            f"the identity key, identity.key in identity.keys_path, {lacking}, so persons could"
             " not be recognised, nor records that wait be read: put the original key file back (it is the same for"
             " every worker)"
         )

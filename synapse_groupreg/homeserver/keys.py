@@ -28,11 +28,23 @@ _NONCE = bytes(12)
 class IdentityKey:
     """Digests references; made once, never remade while the database has digests made with it."""
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, made: Path | None = None) -> None:
+        """`made`: the file, if it was not there before."""
         self._secret = secret
+        self._made = made
         self._outbox = Box(secret, _OUTBOX)
         self.links = Box(secret, _LINKS)
         """Encrypts what the links to the pages of groups say."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its file was not there before."""
+        return self._made is not None
+
+    def take_back(self) -> None:
+        """Remove the file of a new key, which nothing was done with: it would pass for the original."""
+        if self._made is not None:
+            self._made.unlink(missing_ok=True)
 
     @property
     def fingerprint(self) -> str:
@@ -77,7 +89,9 @@ class Box:
 
 def load(folder: str) -> IdentityKey:
     """Read the key, or make it on the very first start. Raises CannotStart."""
-    return IdentityKey(secret_file(Path(folder) / _NAME, "identity.keys_path"))
+    path = Path(folder) / _NAME
+    made = None if path.exists() else path
+    return IdentityKey(secret_file(path, "identity.keys_path"), made)
 
 
 def secret_file(path: Path, option: str) -> bytes:

@@ -90,6 +90,10 @@ def test_neither_a_newer_database_nor_another_key_is_touched(server: Homeserver)
     assert key.stat().st_mode & 0o777 == 0o600
     with changed(key, bytes(32)):
         assert "put the original key file back" in last_words(server)
+    away = key.rename(key.with_suffix(".away"))
+    assert "identity.keys_path, is missing" in last_words(server)
+    assert not key.exists(), "what was made would pass for the original"
+    away.rename(key)
 
     server.start()
     person.send(room).good()

@@ -46,8 +46,10 @@ def test_another_key_is_refused_once_references_were_digested(stage: Stage) -> N
     begin(stage)
     link(stage)
     before = stage.contents()
-    with pytest.raises(CannotStart, match=r"identity\.keys_path is not the one that this database was made with"):
+    with pytest.raises(CannotStart, match=r"identity\.keys_path, is not the one that this database was made with"):
         begin(stage, key=OTHER_KEY)
+    with pytest.raises(CannotStart, match=r"identity\.keys_path, is missing"):
+        begin(stage, key=OTHER_KEY, key_is_new=True)
     assert stage.contents() == before
     begin(stage)
 

@@ -148,6 +148,7 @@ def enter_a_large_room(here: Homeserver, there: Homeserver, staff: Staff, size: 
     assert visitor.members(room) == everybody
     # Not sooner: Synapse pulls most of the memberships after the join, and has them all when it tells them.
     staff.lift(entry).good()
+    assert staff.counted(members[-1].user_id, "account-blacklisted", dry=False) == 0
     assert poll(lambda: host.members(room) == everybody)
     with closing(sqlite3.connect(here.files.folder / "homeserver.db")) as database:
         found = database.execute(

@@ -254,6 +254,6 @@ def sqlite_warning(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> st
     number = ".".join(str(part) for part in version)
     return (
         f"SQLite {number} can lose commits when two connections checkpoint at once; let no other program but "
-        "groupreg fsck, which only reads, open the retention store while the server runs, or use SQLite 3.51.3 or newer,"
-        " or PostgreSQL."
+        "groupreg fsck, which only reads, open the retention store while the server runs, or use SQLite 3.51.3 or newer"
+        ", or PostgreSQL."
     )

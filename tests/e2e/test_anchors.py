@@ -32,7 +32,9 @@ def test_checkpoints_are_published_in_a_room_and_in_a_file(
     assert "unanchored" not in {one["code"] for one in admin.status()["warnings"]}
     assert poll(lambda: file.exists() and all(body in file.read_text() for body in said))
 
-    found = admin.groupreg("POST", "records/search", {"reason": "audit", "kind": ["key"], "log": "events"}).good()["records"]
+    found = admin.groupreg("POST", "records/search", {"reason": "audit", "kind": ["key"], "log": "events"}).good()[
+        "records"
+    ]
     (vkey,) = {record["facts"]["vkey"] for record in found}
     key = notes.Key.parse(vkey)
     ours = [body for body in said if body.startswith(f"{key.name}\n")]

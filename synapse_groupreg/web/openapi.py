@@ -35,6 +35,9 @@ def document(endpoints: Sequence[Endpoint], base: str, version: str) -> dict[str
     for endpoint in endpoints:
         paths.setdefault(f"/{endpoint.path}", {})[endpoint.method.lower()] = _operation(endpoint)
     bodies = [(endpoint.body, "validation") for endpoint in endpoints if endpoint.body is not None]
+    named: dict[str, Any] = {}
+    for endpoint in endpoints:
+        named |= _shape(endpoint.query).get("$defs", {})
     _, schemas = models_json_schema(bodies, ref_template=_REF)  # type: ignore[arg-type]  # a list of pairs is what it takes
     return {
         "openapi": "3.1.0",
@@ -48,7 +51,7 @@ def document(endpoints: Sequence[Endpoint], base: str, version: str) -> dict[str
         "security": [{"accessToken": []}],
         "paths": paths,
         "components": {
-            "schemas": {**schemas.get("$defs", {}), "Error": _ERROR},
+            "schemas": {**named, **schemas.get("$defs", {}), "Error": _ERROR},
             "securitySchemes": {"accessToken": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -109,8 +112,12 @@ def _who(endpoint: Endpoint) -> str:
     return f"For server admins{''.join(f', {role}' for role in roles)}.{own}"
 
 
+def _shape(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(ref_template=_REF) if model.model_fields else {}
+
+
 def _query(model: type[BaseModel]) -> list[dict[str, Any]]:
-    shape = model.model_json_schema() if model.model_fields else {}
+    shape = _shape(model)
     required = shape.get("required", [])
     return [
         {

@@ -91,7 +91,7 @@ MOMENT = "must be a moment in milliseconds since 1970, like 1793800000000"
         ({"kind": ["logn"]}, "kind.0", "is no kind of records; did you mean login or logout?"),
         ({"kind": ["xyz"]}, "kind.0", f"is no kind of records; must be one of {', '.join(Kind)}"),
         ({"kind": "login"}, "kind", "must be a list"),
-        ({"code": ["room-ful"]}, "code.0", "is no code of refusals; did you mean room-full?"),
+        ({"code": ["room-ful"]}, "code.0", "is no code of refusals; did you mean room-full or room-closed?"),
         ({"type": ["a"] * 51}, "type", "must have at most 50 entries"),
         ({"log": "other"}, "log", "must be 'events' or 'acts'"),
         ({"limit": 1001}, "limit", "must be at most 1,000"),

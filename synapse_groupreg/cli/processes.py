@@ -33,15 +33,15 @@ def spread_over(processes: int) -> Callable[[Callable[[Given], Made], Iterable[G
     def spread(function: Callable[[Given], Made], values: Iterable[Given]) -> Iterator[Made]:
         waiting: deque[Future[Made]] = deque()
         # Begun anew, not forked: a thread of this process draws a bar, and may hold a lock at that moment.
-        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-            try:
-                for value in values:
-                    waiting.append(pool.submit(function, value))
-                    if len(waiting) >= processes * _AHEAD:
-                        yield waiting.popleft().result()
-                while waiting:
+        pool = ProcessPoolExecutor(processes, get_context("spawn"))
+        try:
+            for value in values:
+                waiting.append(pool.submit(function, value))
+                if len(waiting) >= processes * _AHEAD:
                     yield waiting.popleft().result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     return spread

@@ -36,8 +36,8 @@ def room(admin: Staff) -> str:
     return admin.found_group()
 
 
-FOUNDERS = {Right.label_room}
-"""Rights that need a group of one's own besides: told with the labels."""
+CONCERNED = {Right.label_room, Right.appeal}
+"""Rights that need a group of one's own, or a measure, besides: told with the labels and the commands."""
 
 
 def opens(answer: Answer) -> bool:
@@ -69,6 +69,10 @@ def calls(person: Person, room: str) -> dict[Right, Callable[[Client], Answer]]:
         Right.read_measures: get(f"{GROUPREG}/measures"),
         Right.impose: act("POST", f"{GROUPREG}/blacklist", entry),
         Right.emergency: act("PUT", f"{GROUPREG}/emergency", {"on": False, "switches": ["posting"]}),
+        Right.read_appeals: get(f"{GROUPREG}/appeals"),
+        Right.decide_appeals: act("POST", f"{GROUPREG}/appeals/999999/decision", {"outcome": "upheld", "reason": "r"}),
+        Right.read_packets: get(f"{GROUPREG}/packets"),
+        Right.make_packets: act("POST", f"{GROUPREG}/packets", {"measures": [999999]}),
         Right.read_proposals: get(f"{GROUPREG}/proposals"),
         Right.decide: act("POST", f"{GROUPREG}/proposals/999999/reject", {}),
         Right.read_staff: get(f"{GROUPREG}/staff"),
@@ -88,7 +92,7 @@ def calls(person: Person, room: str) -> dict[Right, Callable[[Client], Answer]]:
 def test_a_role_opens_what_the_table_says(server: Homeserver, admin: Staff, room: str, role: StaffRole) -> None:
     clerk = Staff(server, role.value, roles=[role], granted_by=admin)
     opened = {right for right, call in calls(Person(server), room).items() if opens(call(clerk))}
-    assert opened == {right for right, roles in ROLES.items() if role in roles} - FOUNDERS
+    assert opened == {right for right, roles in ROLES.items() if role in roles} - CONCERNED
 
 
 def test_whoever_is_not_staff_is_told_which_role_it_takes(server: Homeserver, room: str) -> None:
@@ -107,7 +111,7 @@ def test_whoever_is_not_staff_is_told_which_role_it_takes(server: Homeserver, ro
 
 def test_a_server_admin_may_everything(server: Homeserver, admin: Staff, room: str) -> None:
     called = calls(Person(server), room)
-    assert called.keys() == set(Right) - FOUNDERS
+    assert called.keys() == set(Right) - CONCERNED
     assert [right for right, call in called.items() if not opens(call(admin))] == []
 
 

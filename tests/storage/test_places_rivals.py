@@ -251,9 +251,9 @@ def test_what_arrives_while_places_are_counted_is_counted_once(pg_db: TestDataba
             return
 
 
-def overshoots(database: TestDatabase, *, isolation: int | None = None) -> bool:
+def overshoots(database: TestDatabase, *, isolation: int | None = None, rounds: int = ROUNDS) -> bool:
     """Whether more are let into a group than it has places, in one of several rounds."""
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         room_id = open_group(database)
         # The row that is locked is there already, as it is for every group but the newest.
         database.do(quotas.lock, database.dialect, [quotas.room_subject(room_id)])
@@ -270,7 +270,8 @@ def test_planted_without_the_lock_a_group_overflows(pg_db: TestDatabase, monkeyp
 
 
 def test_planted_at_the_isolation_that_synapse_uses_a_group_overflows(pg_db: TestDatabase) -> None:
-    assert overshoots(pg_db, isolation=ISOLATION_LEVEL_REPEATABLE_READ)
+    # In most rounds, not in all: those who count anew stop one another.
+    assert overshoots(pg_db, isolation=ISOLATION_LEVEL_REPEATABLE_READ, rounds=20 * ROUNDS)
 
 
 def test_without_a_planted_bug_no_group_overflows(pg_db: TestDatabase) -> None:

@@ -270,7 +270,7 @@ def test_planted_without_the_lock_a_group_overflows(pg_db: TestDatabase, monkeyp
 
 
 def test_planted_at_the_isolation_that_synapse_uses_a_group_overflows(pg_db: TestDatabase) -> None:
-    # In most rounds, not in all: those who count anew stop one another.
+    # Not in every round: those who count anew stop one another.
     assert overshoots(pg_db, isolation=ISOLATION_LEVEL_REPEATABLE_READ, rounds=20 * ROUNDS)
 
 

@@ -158,6 +158,7 @@ def test_on_an_operators_word_both_logs_go_on_in_new_shards_that_name_the_loss(b
     behind.check()
 
 
+@pytest.mark.prove
 def test_wherever_the_process_dies_a_log_goes_on_in_one_new_shard(behind: Keeper, tmp_path: Path) -> None:
     step, died, shard = 0, True, 1
     while died:

@@ -86,10 +86,13 @@ class Erasing:
         """
         self._reading = None  # what it was for may be over; if not, it begins again
         unfinished = await self._database.run("groupreg_erase", erasures.unfinished)
+        self.missing = []
+        if not unfinished:
+            return
         infos = {name: await self._homeserver.in_thread(log.reader.periods) for name, log in logs.items()}
         now_ms = self._homeserver.now_ms()
         missing = await self._missing(logs, infos, now_ms)
-        self.missing = [] if not unfinished else [shard for shard, *_ in missing]
+        self.missing = [shard for shard, *_ in missing]
         for erasure in unfinished:
             left = [
                 (name, info)
@@ -122,12 +125,12 @@ class Erasing:
         Their records may be found again, so nothing of them counts as erased before it would have been removed anyway.
         """
         found, before_ms = [], {name.value: 0 for name in logs}
+        bases = {name: await self._homeserver.in_thread(log.reader.bases) for name, log in logs.items()}
         for one in await self._database.run("groupreg_erase", known_logs.everything):
             name = LogName(one.log)
-            bases = await self._homeserver.in_thread(logs[name].reader.bases)
             ends = [info.end for info in infos[name] if info.period.shard == one.shard]
             goes_ms = one.noted_ms + self._keeps[name]
-            if max((bases.get(one.shard, (0, ()))[0], *ends)) < one.size and goes_ms >= now_ms:
+            if max((bases[name].get(one.shard, (0, ()))[0], *ends)) < one.size and goes_ms >= now_ms:
                 found.append((f"{one.log}/{one.shard}", before_ms[one.log], goes_ms))
             before_ms[one.log] = one.noted_ms
         return found

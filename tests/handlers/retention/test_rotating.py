@@ -158,8 +158,8 @@ def test_on_an_operators_word_both_logs_go_on_in_new_shards_that_name_the_loss(b
     behind.check()
 
 
-@pytest.mark.prove
-def test_wherever_the_process_dies_a_log_goes_on_in_one_new_shard(behind: Keeper, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stride", [7, pytest.param(2, marks=pytest.mark.prove)])
+def test_wherever_the_process_dies_a_log_goes_on_in_one_new_shard(behind: Keeper, tmp_path: Path, stride: int) -> None:
     step, died, shard = 0, True, 1
     while died:
         for log in ("events", "acts"):
@@ -177,7 +177,7 @@ def test_wherever_the_process_dies_a_log_goes_on_in_one_new_shard(behind: Keeper
         behind.pass_(61_000)
         behind.work()
         lose(behind, tmp_path)
-        step += 2
+        step += stride
     assert step > 8
 
 

@@ -107,10 +107,11 @@ def fork_server() -> Iterator[ForkServer]:
 
 
 @pytest.fixture(scope="module")
-def quick_starts(fork_server: ForkServer) -> Iterator[None]:
-    """Whatever Synapse a module starts through the fixtures of `conftest.py` is forked."""
+def quick_starts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever Synapse a module starts through the fixtures of `conftest.py` is forked, on Linux."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synapse_groupreg.rig.process.Popen", fork_server.popen)
+        if sys.platform == "linux":
+            patch.setattr("synapse_groupreg.rig.process.Popen", request.getfixturevalue("fork_server").popen)
         yield
 
 

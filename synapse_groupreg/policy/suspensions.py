@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
 
 
+_SWITCHES: dict[type[Attempt], Switch] = {
+    Send: Switch.posting,
+    Join: Switch.joining,
+    Invite: Switch.joining,
+    Found: Switch.founding,
+}
+"""What an emergency stops each kind of attempt by."""
+
+
 @attrs.frozen(kw_only=True)
 class PostingSuspended(Imposed):
     """The person may not post, in this group or in any."""
@@ -135,7 +144,7 @@ def emergency(attempt: Send | Join | Invite | Found, _config: GroupRegConfig) ->
     """Refuse what an emergency stops in groups, to everybody but staff."""
     if attempt.actor.staff or not about_a_group(attempt) or (isinstance(attempt, Send) and attempt.retracts_own):
         return None
-    switch = {Send: Switch.posting, Join: Switch.joining, Invite: Switch.joining, Found: Switch.founding}[type(attempt)]
+    switch = _SWITCHES[type(attempt)]
     for measure in attempt.actor.measures:
         if measure.kind is MeasureKind.emergency and measure.subject == switch and measure.holds_in(_room_id(attempt)):
             return Emergency(**told(measure))

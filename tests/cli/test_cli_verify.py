@@ -22,6 +22,7 @@ from synapse_groupreg.cli.verify import about
 from synapse_groupreg.retention.bundle import Anchor
 from synapse_groupreg.retention.findings import Broken, NoBundle
 from synapse_groupreg.retention.lines import LONGEST, lines_of
+from tests.programs import program
 from tests.retention.sample_log import SampleLog, sample
 
 if TYPE_CHECKING:
@@ -189,7 +190,12 @@ def test_wrong_usage(logged_out: Any, arguments: list[str], said: str) -> None:
     assert said in result.stderr
 
 
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl program")
+@pytest.fixture
+def openssl() -> str:
+    return program("openssl")
+
+
+needs_openssl = pytest.mark.usefixtures("openssl")
 
 
 @needs_openssl

@@ -141,7 +141,7 @@ class Gate:
         if not judge(attempt, self._config).allowed:
             attempt = await self._closer(attempt)
             if self._refuses(attempt):  # without counting anything
-                member = await self._database.run("groupreg_member", state.membership, room_id, user_id) == "join"
+                member = await self._database.run("groupreg_stay", places.stay, self._taker(), attempt)
                 return GO_ON if member else await self._conclude(attempt)
         if attempt.actor.exempt:
             return await self._conclude(attempt)

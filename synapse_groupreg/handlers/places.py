@@ -55,8 +55,8 @@ class Outcome:
 def join(txn: Transaction, taker: Taker, attempt: Join, *, invited: bool) -> Outcome:
     """Take a member's place in a room, and one of the person's places in groups."""
     room_id, user_id = attempt.room.room_id, attempt.actor.user_id
-    if state.membership(txn, room_id, user_id) == "join":
-        return Outcome()  # a profile change: Synapse asks about it as about a join
+    if stay(txn, taker, attempt):
+        return Outcome()
     row = rooms.ensure(txn, room_id)
     here = row is not None and state.complete(txn, room_id)
     if here and attempt.actor.local and not may_enter(state.entry(txn, room_id, user_id, invited=invited)):
@@ -64,6 +64,25 @@ def join(txn: Transaction, taker: Taker, attempt: Join, *, invited: bool) -> Out
     if row is not None and row.kind is not RoomKind.group:
         return _join_other(txn, taker, attempt, row)
     return _join_group(txn, taker, attempt, row, ttl_ms=LOCAL_RESERVATION_MS if here else REMOTE_RESERVATION_MS)
+
+
+def stay(txn: Transaction, taker: Taker, attempt: Join) -> bool:
+    """Whether this is a member already; then their places are kept while their profile changes.
+
+    Synapse asks about that as about a join, and joins them anew, even if by another worker they leave or are removed in
+    between. Whoever came in their place would be one too many.
+    """
+    room_id, user_id = attempt.room.room_id, attempt.actor.user_id
+    if state.membership(txn, room_id, user_id) != "join":
+        return False
+    subject, _ = quotas.subject_of(txn, user_id)
+    quotas.lock(txn, taker.dialect, [quotas.room_subject(room_id), subject])
+    if state.membership(txn, room_id, user_id) != "join":
+        return False
+    quotas.reserve_member(txn, room_id, user_id, now_ms=taker.now_ms, ttl_ms=LOCAL_RESERVATION_MS)
+    if attempt.actor.local:
+        quotas.reserve(txn, subject, quotas.JOINED, room_id, taker.now_ms + LOCAL_RESERVATION_MS)
+    return True
 
 
 def _join_other(txn: Transaction, taker: Taker, attempt: Join, row: RoomRow) -> Outcome:

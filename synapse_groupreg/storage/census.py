@@ -40,10 +40,8 @@ WORTH_WRITING = 20
 _JOINED = (
     "(SELECT count(*) FROM current_state_events WHERE room_id = ? AND type = 'm.room.member' AND membership = 'join')"
 )
-_NEWEST = (
-    "(SELECT max(stream_id) FROM current_state_delta_stream WHERE room_id = ? AND NOT EXISTS"
-    " (SELECT 1 FROM background_updates WHERE update_name = 'current_state_delta_stream_room_index'))"
-)
+_INDEXED = "NOT EXISTS (SELECT 1 FROM background_updates WHERE update_name = 'current_state_delta_stream_room_index')"
+_NEWEST = f"(SELECT max(stream_id) FROM current_state_delta_stream WHERE room_id = ? AND {_INDEXED})"
 # Memberships are looked up one by one: joined, PostgreSQL would rather read those of the whole server once. And it is
 # told the position as a number, or it would guess that a third of all changes come after it.
 _SINCE = (
@@ -99,6 +97,17 @@ def count(
         (members, newest, now_ms, subject),
     )
     return int(members + more)
+
+
+def newest_change(txn: Transaction, room_id: str) -> int | None:
+    """The number of the newest change of a room's state; 0 if there is none, None while it can't be found fast."""
+    txn.execute(
+        f"SELECT CASE WHEN {_INDEXED} THEN"
+        " (SELECT coalesce(max(stream_id), 0) FROM current_state_delta_stream WHERE room_id = ?) END",
+        (room_id,),
+    )
+    found: int | None = txn.fetchone()[0]
+    return found
 
 
 def _known(txn: Transaction, room_id: str, subject: str, plus: str, values: Sequence[Any]) -> _Known | None:

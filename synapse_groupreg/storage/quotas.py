@@ -35,13 +35,18 @@ SUCCESSOR = "successor"
 """Not a quota of places: an upgrade under way."""
 SUCCESSOR_MS = 30 * 86_400_000  # a server that was down meanwhile must still close the old room
 _UPGRADE_TAKES_MS = 10_000
-_TWICE = "twice"  # no event's id: those begin with a $
+# Whether a join became state since the place was promised.
+_ARRIVED = (
+    "EXISTS (SELECT 1 FROM current_state_delta_stream s JOIN room_memberships j ON j.event_id = s.event_id"
+    " WHERE s.room_id = {room_id} AND s.stream_id > {promise}.position AND s.type = 'm.room.member'"
+    " AND s.state_key = {promise}.holder AND j.membership = 'join')"
+)
 _UNDER_WAY = (
     "(SELECT count(*) FROM groupreg_reservations r"
     " WHERE r.subject = ? AND r.quota = ? AND r.expires_ms > ? AND r.holder <> ?"
     " AND NOT EXISTS (SELECT 1 FROM current_state_events c WHERE c.room_id = ?"
-    "  AND c.type = 'm.room.member' AND c.state_key = r.holder AND (c.membership = 'join'"
-    f"   OR (c.membership IN ('leave', 'ban') AND r.seen NOT IN (c.event_id, '{_TWICE}')))))"
+    "  AND c.type = 'm.room.member' AND c.state_key = r.holder"
+    f"  AND (c.membership = 'join' OR {_ARRIVED.format(room_id='c.room_id', promise='r')})))"
 )
 
 
@@ -112,23 +117,18 @@ def reserve(txn: Transaction, subject: str, quota: str, holder: str, expires_ms:
 
 
 def reserve_member(txn: Transaction, room_id: str, user_id: str, *, now_ms: int, ttl_ms: int) -> None:
-    """Promise a member's place, with the membership event of now: a later one that leaves gives the place back.
+    """Promise a member's place, at this position: who arrives after it and then leaves gives the place back at once.
 
-    But not where somebody asks twice before joining: when they leave, the other join may still be under way.
+    But not where they ask twice before they arrive: when they leave, the other join may still be under way. Such a
+    promise has no position and is kept until it lapses.
     """
+    arrived = _ARRIVED.format(room_id="?", promise="groupreg_reservations")
+    position = census.newest_change(txn, room_id)
     txn.execute(
-        "INSERT INTO groupreg_reservations (subject, quota, holder, expires_ms, seen) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (subject, quota, holder) DO UPDATE SET expires_ms = excluded.expires_ms, seen = CASE"
-        f" WHEN groupreg_reservations.expires_ms > ? AND groupreg_reservations.seen IN (excluded.seen, '{_TWICE}')"
-        f" THEN '{_TWICE}' ELSE excluded.seen END",
-        (
-            room_subject(room_id),
-            MEMBERS,
-            user_id,
-            now_ms + ttl_ms,
-            state.membership_event(txn, room_id, user_id),
-            now_ms,
-        ),
+        "INSERT INTO groupreg_reservations (subject, quota, holder, expires_ms, position) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (subject, quota, holder) DO UPDATE SET expires_ms = excluded.expires_ms, position = CASE"
+        f" WHEN groupreg_reservations.expires_ms > ? AND NOT {arrived} THEN NULL ELSE excluded.position END",
+        (room_subject(room_id), MEMBERS, user_id, now_ms + ttl_ms, position, now_ms, room_id),
     )
 
 
@@ -275,14 +275,12 @@ def promised(txn: Transaction, subject: str, quota: str, now_ms: int) -> set[str
 
 
 def _left_again(txn: Transaction, holder: str, accounts: list[str], now_ms: int) -> bool:
-    """Whether the holder is a room that all who were promised a place in it have left since."""
+    """Whether the holder is a room in which all who were promised a place arrived, and which they left since."""
     if not holder.startswith("!"):
         return False
     sql = (
         "SELECT 1 FROM groupreg_reservations r WHERE r.holder IN ({}) AND r.subject = ? AND r.quota = ?"
-        " AND r.expires_ms > ? AND NOT EXISTS (SELECT 1 FROM local_current_membership m WHERE m.room_id = ?"
-        " AND m.user_id = r.holder AND m.membership IN ('leave', 'ban')"
-        f" AND r.seen NOT IN (m.event_id, '{_TWICE}'))"
+        f" AND r.expires_ms > ? AND NOT {_ARRIVED.format(room_id='?', promise='r')}"
     )
     return not select_in(txn, sql, accounts, room_subject(holder), MEMBERS, now_ms, holder)
 

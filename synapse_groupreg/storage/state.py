@@ -77,16 +77,6 @@ def membership(txn: Transaction, room_id: str, user_id: str) -> str | None:
     return None if row is None else row[0]
 
 
-def membership_event(txn: Transaction, room_id: str, user_id: str) -> str:
-    """The id of the event that set the membership of an account; empty if there is none."""
-    txn.execute(
-        "SELECT coalesce((SELECT event_id FROM local_current_membership WHERE room_id = ? AND user_id = ?),"
-        f" (SELECT event_id {_MEMBERS} AND state_key = ?), '')",
-        (room_id, user_id, room_id, user_id),
-    )
-    return str(txn.fetchone()[0])
-
-
 def members(txn: Transaction, room_id: str) -> int:
     """How many are joined: counted from the current state, never from Synapse's caches or statistics, which lag."""
     txn.execute(f"SELECT count(*) {_MEMBERS} AND membership = 'join'", (room_id,))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from attrs import define, field, frozen
 
 RESERVED_S = 30.0
+RENAMES_TAKE_S = 10.0
 
 
 @frozen(kw_only=True)
@@ -40,12 +41,15 @@ class Diary:
     tries: list[Try] = field(factory=list)
     stays: list[Stay] = field(factory=list)
     departures: list[tuple[str, float]] = field(factory=list)
+    again: list[tuple[str, float]] = field(factory=list)
+    """Who asked to join while they were in, and when: their place is kept although they leave."""
 
     def came(self, tried: Try) -> None:
         """Note a try, and what place it may have taken."""
         self.tries.append(tried)
         match tried.outcome:
             case "done" if any(stay.until == math.inf for stay in self._of(tried.user)):
+                self.again.append((tried.user, tried.began))
                 return
             case "done" | "lost":  # what nobody answered may have succeeded
                 until = math.inf
@@ -60,10 +64,12 @@ class Diary:
         self.departures.append((user, ended))
         began = [one.began for one in self.tries if one.user == user]
         lost = [one.began for one in self.tries if one.user == user and one.outcome == "lost"]
-        twice = bool(lost) and max(began) - max(lost) < RESERVED_S
+        twice = [max(began)] if lost and max(began) - max(lost) < RESERVED_S else []
+        twice += [asked for who, asked in self.again if who == user]
+        until = max([ended, *(asked + RESERVED_S for asked in twice)])
         for stay in self._of(user):
             if stay.until == math.inf:
-                stay.until = max(ended, max(began) + RESERVED_S) if twice else ended
+                stay.until = until
 
     def came_back(self, user: str, asked: float, written: float) -> None:
         """Note afterwards that Synapse wrote a join: one for no try of theirs is for what they asked for before."""
@@ -71,6 +77,10 @@ class Diary:
         if not any(one.began <= written <= one.ended for one in own):
             left = min((at for who, at in self.departures if who == user and at >= written), default=math.inf)
             self.stays.append(Stay(user, asked, left))
+
+    def renamed(self, user: str, asked: float) -> None:
+        """Note afterwards that no join under a new name became state: if Synapse asked for one, a place was kept."""
+        self.stays.append(Stay(user, asked, asked + RESERVED_S + RENAMES_TAKE_S))
 
     def wrongly_refused(self, cap: int) -> Iterator[Try]:
         """Refusals at which places were free, whoever else may have had one at any time from when it was asked for."""
@@ -88,8 +98,8 @@ class Diary:
         return [stay for stay in self.stays if stay.user == user]
 
 
-def most_at_once(changes: Sequence[tuple[str, str]]) -> int:
-    """The most members that a group ever had, by the memberships that Synapse wrote, in their order."""
+def most_at_once(changes: Sequence[tuple[str, str | None]]) -> int:
+    """The most members that a group ever had, by the changes of its state in their order."""
     inside: set[str] = set()
     most = 0
     for user, membership in changes:

@@ -42,6 +42,7 @@ class Party:
         self.diaries: dict[str, Diary] = {}
         self.open: list[str] = []
         self.lock = threading.Lock()
+        self.renames: list[tuple[str, str]] = []
         self.counts: Counter[str] = Counter()
         for _ in range(groups):
             self.begin(self.founder.found_group(room_version="11"))
@@ -98,6 +99,8 @@ class Party:
     def rename(self, guest: Person, _room: str, url: str, _act: str) -> None:
         """Synapse joins them anew to each of their groups, in the background: whoever left meanwhile is in again."""
         name = str(time.monotonic())  # tells afterwards when it was asked for
+        with self.lock:
+            self.renames.append((guest.user_id, name))
         self.ask(guest, url, f"profile/{guest.user_id}/displayname", method="PUT", displayname=name)
 
     def upgrade(self, _guest: Person, _room: str, _url: str, _act: str) -> None:
@@ -122,15 +125,20 @@ class Party:
             except requests.ConnectionError:
                 return NO_ANSWER
 
-    def changes(self, room: str) -> list[tuple[str, str, str | None, float]]:
-        """The memberships that Synapse wrote, in their order: whose, what, under which name, and when."""
+    def changes(self, room: str) -> list[tuple[str, str | None, str | None, float]]:
+        """The members of the current state, as Synapse changed it: whose, to what, under which name, and when.
+
+        An event whose fork of the room lost is not among them.
+        """
         database = self.server.files.database
         assert database is not None
         with contextlib.closing(psycopg2.connect(database.dsn)) as connection, connection.cursor() as cursor:
             cursor.execute(
-                "SELECT e.state_key, m.membership, m.display_name, EXTRACT(epoch FROM now()) - e.received_ts / 1000.0"
-                " FROM events e JOIN room_memberships m USING (event_id)"
-                " WHERE e.room_id = %s AND e.rejection_reason IS NULL ORDER BY e.stream_ordering",
+                "SELECT s.state_key, m.membership, m.display_name,"
+                " EXTRACT(epoch FROM now()) - coalesce(e.received_ts, 0) / 1000.0"
+                " FROM current_state_delta_stream s LEFT JOIN room_memberships m USING (event_id)"
+                " LEFT JOIN events e USING (event_id) WHERE s.room_id = %s AND s.type = 'm.room.member'"
+                " ORDER BY s.stream_id, m.membership = 'join'",
                 (room,),
             )
             now = time.monotonic()
@@ -141,12 +149,15 @@ class Party:
         guests = {guest.user_id: guest.name for guest in self.people}
         for room, diary in self.diaries.items():
             changes = self.changes(room)
-            assert most_at_once([(user, membership) for user, membership, _, _ in changes]) <= CAP
+            assert most_at_once([(user, membership) for user, membership, _, _ in changes]) <= CAP, changes
             inside: set[str] = set()
             for user, membership, name, written in changes:
                 if membership == "join" and user not in inside and user in guests and name != guests[user]:
                     diary.came_back(user, float(str(name)), written)
                 (inside.add if membership == "join" else inside.discard)(user)
+            told = {(user, name) for user, _, name, _ in changes}
+            for user, name in set(self.renames) - told:
+                diary.renamed(user, float(name))
             assert list(diary.wrongly_refused(CAP)) == []
 
 
@@ -206,6 +217,14 @@ def test_the_diary_knows_a_wrong_refusal_from_a_right_one() -> None:
     assert [one.began for one in diary.wrongly_refused(2)] == [40, 81, 90, 97]
     diary.came_back("ann", 85, 91)
     assert [one.began for one in diary.wrongly_refused(2)] == [40, 81, 97]
+    diary.renamed("ben", 90)
+    assert [one.began for one in diary.wrongly_refused(2)] == [40, 81]
+    come("fay", 200, "done")
+    come("fay", 210, "done")
+    diary.went("fay", 215)
+    come("gus", 239, "full")
+    come("gus", 241, "full")
+    assert [one.began for one in diary.wrongly_refused(2)] == [40, 81, 241]
     assert most_at_once([("a", "join"), ("b", "join"), ("a", "leave"), ("c", "join"), ("c", "join")]) == 2
 
 

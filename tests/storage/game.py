@@ -72,13 +72,8 @@ class Places(Rooms):
 
     def join(self, user: str, room: Place) -> None:
         world = self.world
-        before = world.ours()
         outcome = world.ask(places.join, join_of(user, room), invited=user in room.invited)
-        if user in room.members:
-            assert outcome == places.Outcome(), "a member changes their profile, nothing else"
-            assert world.ours() == before
-            return
-        if not self.may_enter(user, room):
+        if user not in room.members and not self.may_enter(user, room):
             assert outcome.not_welcome
             return
         ask = Ask(
@@ -89,7 +84,10 @@ class Places(Rooms):
             asked_ms=world.now_ms,
             commit=lambda txn: self.come_in(txn, user, room),
         )
-        if room.kind is RoomKind.group:
+        if user in room.members:
+            assert outcome == places.Outcome(), "a member changes their profile, nothing else"
+            world.allowed(ask)  # Synapse joins them anew, even if they leave before
+        elif room.kind is RoomKind.group:
             self.joining(ask, room, outcome)
         else:
             assert outcome.verdict.allowed, "only groups have places"
@@ -137,12 +135,6 @@ class Places(Rooms):
         room.members.discard(user)
         room.invited.discard(user)
         room.banned = room.banned | {user} if how == "ban" else room.banned - {user}
-        # Synapse handles the memberships of a room one after the other, so no join of theirs is under way.
-        self.world.pending = [
-            ask
-            for ask in self.world.pending
-            if not (ask.kind in ("join", "enter") and ask.user == user and ask.room is room)
-        ]
 
     @rule(user=st.one_of(USERS, st.just(STRANGER)), choice=ANY)
     def come_in_without_asking(self, user: str, choice: int) -> None:
@@ -155,6 +147,7 @@ class Places(Rooms):
         room.members.add(user)
         room.invited.discard(user)
         room.banned -= {user}
+        self.world.arrived(user, room)
         # Whoever was allowed before may still arrive.
         room.admitted_under = max(room.admitted_under, len(self.world.members_places(room, self.world.pending)))
 

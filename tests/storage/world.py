@@ -235,6 +235,12 @@ class World:
             self.database.do(ask.commit)
             self.notice_groups()
 
+    def arrived(self, user: str, room: Place) -> None:
+        """What somebody had asked for before they came in by another way is taken for what let them in."""
+        self.pending = [
+            ask for ask in self.pending if not (ask.kind in ("join", "enter") and ask.user == user and ask.room is room)
+        ]
+
     def pass_time(self, milliseconds: int) -> None:
         """Time passes; upkeep closes what was replaced. What was not committed while it was promised never will be."""
         self.now_ms += milliseconds

@@ -32,7 +32,7 @@ from synapse_groupreg.handlers.numbering import Founders, Numbering
 from synapse_groupreg.handlers.people import People
 from synapse_groupreg.handlers.removing import Removing
 from synapse_groupreg.handlers.retention.recall import Recall
-from synapse_groupreg.handlers.snapshot import Snapshot
+from synapse_groupreg.handlers.snapshot import Snapshot, load
 from synapse_groupreg.handlers.wording import Words
 from synapse_groupreg.homeserver import compat, delegated, keys, settings
 from synapse_groupreg.homeserver.callbacks import Callbacks
@@ -41,7 +41,7 @@ from synapse_groupreg.homeserver.logins import LoginCallbacks
 from synapse_groupreg.homeserver.recording import Recording, left_behind, remembered
 from synapse_groupreg.homeserver.replies import Replies
 from synapse_groupreg.homeserver.synapse import SynapseHomeserver
-from synapse_groupreg.storage import events, facts
+from synapse_groupreg.storage import events
 from synapse_groupreg.storage.database import migrate, start_lock
 from synapse_groupreg.web.api import endpoints
 from synapse_groupreg.web.reading import Reading
@@ -136,7 +136,7 @@ class GroupRegModule:
                 self._prepare(txn, now_ms)
                 events.note_start(txn, self._database.dialect, compat.instance_name(self._api))
             with begin() as txn:
-                found = facts.since(txn, None, now_ms)
+                found = load(txn, None, now_ms)
                 self._known = remembered(txn)
         assert found is not None
         self._snapshot.apply(found)

@@ -7,14 +7,12 @@ A person or room that nobody said anything about is not in here.
 
 from __future__ import annotations
 
-import secrets
-from array import array
-from bisect import bisect_left
-from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeVar
 
+import attrs
 from twisted.internet.defer import Deferred
 
+from synapse_groupreg.handlers.packed import Packed
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.blacklist import server_names, server_of
 from synapse_groupreg.policy.globs import Globs
@@ -22,62 +20,53 @@ from synapse_groupreg.policy.measures import GLOBS, Measure, SubjectKind, fold
 from synapse_groupreg.policy.types import Room
 from synapse_groupreg.storage import facts as storage_facts
 from synapse_groupreg.storage.changes import EVERYTHING
+from synapse_groupreg.storage.rooms import every_exceptional
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Sized
 
     from synapse_groupreg.config import Mode
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.policy.actions import StaffRole
-    from synapse_groupreg.storage.database import Database
+    from synapse_groupreg.storage.database import Database, Transaction
     from synapse_groupreg.storage.facts import Facts
     from synapse_groupreg.storage.rooms import RoomRow
 
 Value = TypeVar("Value")
 
 
-class AssuranceIndex:
-    """Account to assurance in nine bytes an account: a sorted array of keyed hashes, and a byte for each.
+@attrs.frozen(kw_only=True)
+class News:
+    """What changed, or, where `assurance` and `rooms` are given, everything."""
 
-    A dict would take a hundred bytes an account. The key is made for each process, so nobody can look for accounts
-    that collide; by chance two of 100,000 do with a probability of 3e-10.
-    """
+    facts: Facts
+    assurance: Packed[Assurance] | None = None
+    rooms: Packed[int] | None = None
 
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(16)
-        self._hashes = array("Q")
-        self._levels = bytearray()
 
-    def __len__(self) -> int:
-        return len(self._hashes)
+def load(txn: Transaction, version: int | None, now_ms: int) -> News | None:
+    """What changed after a version, or everything for None; None when nothing did."""
+    facts = storage_facts.since(txn, version, now_ms)
+    if facts is None or not facts.everything:
+        return None if facts is None else News(facts=facts)
+    return News(
+        facts=facts,
+        assurance=_assurance(storage_facts.every_assurance(txn)),
+        rooms=_rooms((row.room_id, _packed(row)) for row in every_exceptional(txn)),
+    )
 
-    def __getitem__(self, user_id: str) -> Assurance:
-        wanted = self._hash(user_id)
-        at = bisect_left(self._hashes, wanted)
-        found = at < len(self._hashes) and self._hashes[at] == wanted
-        return Assurance(self._levels[at]) if found else Assurance.none
 
-    def replace(self, assurances: Mapping[str, Assurance]) -> None:
-        """Forget everything and know these."""
-        pairs = sorted((self._hash(user_id), level) for user_id, level in assurances.items() if level)
-        self._hashes = array("Q", (pair[0] for pair in pairs))
-        self._levels = bytearray(pair[1] for pair in pairs)
+def _assurance(items: Iterable[tuple[str, Assurance]] = ()) -> Packed[Assurance]:
+    return Packed("B", Assurance, items)
 
-    def __setitem__(self, user_id: str, level: Assurance) -> None:
-        wanted = self._hash(user_id)
-        at = bisect_left(self._hashes, wanted)
-        found = at < len(self._hashes) and self._hashes[at] == wanted
-        if found and level:
-            self._levels[at] = level
-        elif found:
-            del self._hashes[at]
-            del self._levels[at]
-        elif level:
-            self._hashes.insert(at, wanted)
-            self._levels.insert(at, level)
 
-    def _hash(self, user_id: str) -> int:
-        return int.from_bytes(blake2b(user_id.encode(), digest_size=8, key=self._key).digest(), "big")
+def _rooms(items: Iterable[tuple[str, int]] = ()) -> Packed[int]:
+    return Packed("I", int, items)
+
+
+def _packed(row: RoomRow | None) -> int:
+    """All that the hot path asks of a room: its members if it is large, and in the last bit whether it was replaced."""
+    return 0 if row is None else 2 * (row.members or 0) + (row.successor is not None)
 
 
 class Snapshot:
@@ -92,14 +81,14 @@ class Snapshot:
         self.refreshed_ms = 0
         self.unrecorded_since_ms: int | None = None
         """Since when nothing is recorded; None while all is."""
-        self.assurance = AssuranceIndex()
+        self.assurance = _assurance()
         self.staff: dict[str, frozenset[StaffRole]] = {}
         self._accounts: dict[str, tuple[Measure, ...]] = {}
         self._rooms: dict[str, tuple[Measure, ...]] = {}
         self._globs: tuple[Measure, ...] = ()
         self._by_glob = _by_glob(())
         self._emergencies: tuple[Measure, ...] = ()
-        self._rows: dict[str, RoomRow] = {}
+        self._large_or_replaced = _rooms()
         self._refreshing = False
         self._waiting: list[Deferred[None]] = []
 
@@ -116,23 +105,23 @@ class Snapshot:
         self._refreshing = True
         try:
             now_ms = self._homeserver.now_ms()
-            facts = await self._database.run("groupreg_snapshot", storage_facts.since, self.version, now_ms)
+            news = await self._database.run("groupreg_snapshot", load, self.version, now_ms)
             self.refreshed_ms = now_ms
-            if facts is not None:
-                self.apply(facts)
+            if news is not None:
+                self.apply(news)
         finally:
             self._refreshing = False
             waiting, self._waiting = self._waiting, []
             for done in waiting:
                 self._homeserver.wake(done)
 
-    def apply(self, facts: Facts) -> None:
+    def apply(self, news: News) -> None:
         """Take new facts in."""
-        if facts.everything:
-            self.assurance.replace(facts.assurances)
+        facts = news.facts
+        if news.assurance is not None and news.rooms is not None:
+            self.assurance, self._large_or_replaced = news.assurance, news.rooms
             self._accounts = dict(facts.account_measures)
             self._rooms = dict(facts.room_measures)
-            self._rows = dict(facts.rooms)
         else:
             self._apply_changes(facts)
         if facts.globs != self._globs:  # else what was matched before stays known
@@ -151,12 +140,12 @@ class Snapshot:
                 _set_or_drop(self._accounts, subject, facts.account_measures.get(subject))
             elif kind == "room":
                 _set_or_drop(self._rooms, subject, facts.room_measures.get(subject))
-                _set_or_drop(self._rows, subject, facts.rooms.get(subject))
+                self._large_or_replaced[subject] = _packed(facts.rooms.get(subject))
 
     @property
     def exceptions(self) -> int:
         """Of how many accounts, rooms, servers, globs and switches there is something to say."""
-        things = (self._accounts, self._rooms, self._globs, self._emergencies, self._rows)
+        things: list[Sized] = [self._accounts, self._rooms, self._globs, self._emergencies, self._large_or_replaced]
         return sum(map(len, things))
 
     def account_measures(self, user_id: str, now_ms: int) -> tuple[Measure, ...]:
@@ -171,14 +160,14 @@ class Snapshot:
         """A room, taken for a group as long as nobody looked closer."""
         own = self._rooms.get(room_id)
         globs = self._covering(SubjectKind.room_glob, room_id) if self._globs else ()
-        row = self._rows.get(room_id)
-        if not (own or globs or row):
+        packed = self._large_or_replaced[room_id]
+        if not (own or globs or packed):
             return Room(room_id=room_id)
         return Room(
             room_id=room_id,
             measures=fold((*(own or ()), *globs), now_ms),
-            members=row.members or 0 if row else 0,
-            replaced=row is not None and row.successor is not None,
+            members=packed >> 1,
+            replaced=bool(packed & 1),
         )
 
     def _covering(self, kind: SubjectKind, identifier: str) -> tuple[Measure, ...]:

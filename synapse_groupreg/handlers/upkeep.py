@@ -129,7 +129,7 @@ def follow_sizes(txn: Transaction, config: GroupRegConfig, now_ms: int) -> bool:
     if smallest is None:
         return False
     moved = set()
-    large = {row.room_id for row in rooms.exceptional(txn) if row.members is not None}
+    large = {row.room_id for row in rooms.every_exceptional(txn) if row.members is not None}
     for room_id in large | state.maybe_larger_than(txn, smallest):
         row = rooms.ensure(txn, room_id)
         if row is None:

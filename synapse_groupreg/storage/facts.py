@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What a process keeps in memory to judge without SQL: read whole at start, then only what changed."""
+"""What a process keeps in memory to judge without SQL: read whole at start, then only what changed.
+
+INVARIANT: the version is read before anything else. Whatever was committed after that is read again with a later
+version, so it doesn't matter on which side of it, or between which pages, a row was met.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,10 @@ import attrs
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import GLOBS, Measure, SubjectKind
 from synapse_groupreg.storage import changes, identity, measures, meta, reported, rooms, staff
-from synapse_groupreg.storage.database import select_in
+from synapse_groupreg.storage.database import pages, select_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from synapse_groupreg.policy.actions import StaffRole
     from synapse_groupreg.storage.database import Transaction
@@ -29,6 +33,7 @@ class Facts:
     subjects: frozenset[changes.Subject]
     mode: str | None
     assurances: dict[str, Assurance]
+    """Of the accounts that changed; where everything is read, `every_assurance` has them, a page at a time."""
     account_measures: dict[str, tuple[Measure, ...]]
     room_measures: dict[str, tuple[Measure, ...]]
     globs: tuple[Measure, ...]
@@ -36,6 +41,7 @@ class Facts:
     emergencies: tuple[Measure, ...]
     """The measures on everybody."""
     rooms: dict[str, rooms.RoomRow]
+    """Large and replaced ones among those that changed; where everything is read, see `rooms.every_exceptional`."""
     staff: dict[str, frozenset[StaffRole]]
     unrecorded_since_ms: int | None = None
     """Since when the recorder has a problem."""
@@ -57,25 +63,30 @@ def since(txn: Transaction, version: int | None, now_ms: int) -> Facts | None:
         everything=news.everything,
         subjects=news.subjects,
         mode=meta.get(txn, meta.MODE),
-        assurances=_assurances(txn, accounts),
+        assurances=_assurances(txn, accounts or ()),
         account_measures=_account_measures(txn, accounts, now_ms),
         room_measures=_by_subject(_measures(txn, SubjectKind.room, changed_rooms, now_ms)),
         globs=tuple(measures.of_kinds(txn, GLOBS, now_ms)),
         emergencies=tuple(measures.of_kinds(txn, [SubjectKind.everybody], now_ms)),
-        rooms={row.room_id: row for row in rooms.exceptional(txn, changed_rooms)},
+        rooms={row.room_id: row for row in rooms.exceptional(txn, changed_rooms or ())},
         staff=staff.everybody(txn),
         unrecorded_since_ms=(reported.problem(txn) or {}).get("since_ms"),
     )
 
 
-def _assurances(txn: Transaction, accounts: Iterable[str] | None) -> dict[str, Assurance]:
-    if accounts is None:
-        txn.execute("SELECT user_id, max(assurance) FROM groupreg_identities GROUP BY user_id")
-        rows = txn.fetchall()
-    else:
-        sql = "SELECT user_id, max(assurance) FROM groupreg_identities WHERE user_id IN ({}) GROUP BY user_id"
-        rows = select_in(txn, sql, accounts)
-    return {row[0]: Assurance(row[1]) for row in rows}
+def every_assurance(txn: Transaction) -> Iterator[tuple[str, Assurance]]:
+    """Every account that somebody verified, and how well it is. All rows at once would take 20 MiB of 100,000."""
+    sql = (
+        "SELECT user_id, max(assurance) FROM groupreg_identities WHERE user_id > ?"
+        " GROUP BY user_id ORDER BY user_id LIMIT ?"
+    )
+    for user_id, assurance in pages(txn, sql):
+        yield user_id, Assurance(assurance)
+
+
+def _assurances(txn: Transaction, accounts: Iterable[str]) -> dict[str, Assurance]:
+    sql = "SELECT user_id, max(assurance) FROM groupreg_identities WHERE user_id IN ({}) GROUP BY user_id"
+    return {row[0]: Assurance(row[1]) for row in select_in(txn, sql, accounts)}
 
 
 def _account_measures(txn: Transaction, accounts: set[str] | None, now_ms: int) -> dict[str, tuple[Measure, ...]]:

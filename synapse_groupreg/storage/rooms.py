@@ -13,14 +13,15 @@ from synapse_groupreg.policy.groups import kind_of
 from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import identity, numbers, state
-from synapse_groupreg.storage.database import select_in
+from synapse_groupreg.storage.database import pages, select_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from synapse_groupreg.storage.database import Transaction
 
 _COLUMNS = "room_id, kind, founder, successor, members"
+_EXCEPTIONAL = "(members IS NOT NULL OR successor IS NOT NULL)"
 
 
 @attrs.frozen(kw_only=True)
@@ -102,14 +103,16 @@ def set_successor(txn: Transaction, room_id: str, successor: str) -> None:
     txn.execute("UPDATE groupreg_rooms SET successor = ? WHERE room_id = ?", (successor, room_id))
 
 
-def exceptional(txn: Transaction, room_ids: Iterable[str] | None = None) -> list[RoomRow]:
-    """Rooms that the hot path must know: large ones and replaced ones; all of them, or those among the given."""
-    what = "(members IS NOT NULL OR successor IS NOT NULL)"
-    if room_ids is None:
-        txn.execute(f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE {what}")
-        return [_row(row) for row in txn.fetchall()]
-    sql = f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE room_id IN ({{}}) AND {what}"
+def exceptional(txn: Transaction, room_ids: Iterable[str]) -> list[RoomRow]:
+    """Those of the rooms that the hot path must know: large ones and replaced ones."""
+    sql = f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE room_id IN ({{}}) AND {_EXCEPTIONAL}"
     return [_row(row) for row in select_in(txn, sql, room_ids)]
+
+
+def every_exceptional(txn: Transaction) -> Iterator[RoomRow]:
+    """All of them, a page at a time."""
+    sql = f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE room_id > ? AND {_EXCEPTIONAL} ORDER BY room_id LIMIT ?"
+    return map(_row, pages(txn, sql))
 
 
 def unseen(txn: Transaction, after: str, limit: int) -> list[str]:

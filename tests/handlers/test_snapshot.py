@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 from random import Random
@@ -14,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from synapse_groupreg.errors import GroupRegError
-from synapse_groupreg.handlers.snapshot import AssuranceIndex, Snapshot
+from synapse_groupreg.handlers.snapshot import Snapshot, load
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.actions import StaffRole
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.types import Room
-from synapse_groupreg.storage import changes, imports, measures, rooms
-from tests.database import open_sqlite, result_of
+from synapse_groupreg.storage import changes, database, facts, identity, imports, measures, rooms
+from tests.database import TestDatabase, open_sqlite, result_of
 from tests.handlers.stage import ALICE, BOB, CAROL, EVE, NOW, Stage
 from tests.storage import seed
 
@@ -29,34 +30,6 @@ if TYPE_CHECKING:
 
 USERS = (ALICE, BOB, CAROL, EVE, seed.local("dave"))
 ROOMS = ("!one:test.example.org", "!two:remote.example.org:8448", "!three")
-levels = st.sampled_from(Assurance)
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from([str(number) for number in range(12)]), levels)),
-    st.dictionaries(st.text(max_size=3), levels),
-)
-def test_the_index_of_assurances_is_a_dict_in_nine_bytes(
-    writes: list[tuple[str, Assurance]], known: dict[str, Assurance]
-) -> None:
-    index, model = AssuranceIndex(), dict(known)
-    index.replace(known)
-    for user_id, level in writes:
-        index[user_id] = level
-        model[user_id] = level
-    assert len(index) == len([level for level in model.values() if level])
-    for user_id in [*model, "nobody"]:
-        assert index[user_id] is model.get(user_id, Assurance.none)
-    index.replace({})
-    assert len(index) == 0
-
-
-def test_two_processes_hash_differently() -> None:
-    """So that nobody can look for accounts whose hashes collide."""
-    first, second = AssuranceIndex(), AssuranceIndex()
-    for index in (first, second):
-        index[ALICE] = Assurance.contact
-    assert list(first._hashes) != list(second._hashes)
 
 
 SERVERS = ("remote.example.org", "*.example.org.evil", "other.example.com")
@@ -165,6 +138,51 @@ def test_following_changes_ends_where_loading_everything_does(
         assert seen(stage.snapshot, stage.homeserver.now) == seen(fresh, stage.homeserver.now), step
         assert fresh.version == stage.snapshot.version
     stage.database.close()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_reading_everything_in_pages_while_others_write_ends_there_too(
+    pg_db: TestDatabase, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Before each statement of the reading, somebody else commits something, on either side of where it is."""
+    monkeypatch.setattr(database, "_PAGE", 3)
+    random, names = Random(seed), [f"{number:02}" for number in range(20)]
+    stage = Stage(pg_db)
+    with contextlib.closing(pg_db.another()) as rival:
+
+        def write(txn: Any) -> None:
+            user_id, room_id = f"@{random.choice(names)}:x", f"!{random.choice(names)}:x"
+            if random.random() < 0.3:
+                identity.drop(txn, user_id, "staff")
+            else:
+                identity.put(txn, user_id, "staff", random.choice(list(Assurance)), NOW)
+            change_room(txn, random.choice(("members", "successor")), room_id, random.choice((None, 5, 9)), NOW)
+            changes.publish(txn, {("account", user_id), ("room", room_id)}, NOW)
+
+        class Overtaken:
+            def __init__(self, txn: Any) -> None:
+                self.fetchone, self.fetchall, self._txn = txn.fetchone, txn.fetchall, txn
+
+            def execute(self, *sql: Any) -> None:
+                rival.do(write)
+                self._txn.execute(*sql)
+
+        for _ in range(30):
+            rival.do(write)
+        reading = pg_db.do(lambda txn: load(Overtaken(txn), None, NOW))  # type: ignore[arg-type]
+        assert reading is not None
+        stage.snapshot.apply(reading)
+        snapshot = stage.refresh()
+        fresh = Snapshot(pg_db, stage.homeserver, stage.config.mode)
+        result_of(fresh.refresh())
+        for name in names:
+            assert snapshot.assurance[f"@{name}:x"] is fresh.assurance[f"@{name}:x"]
+            assert snapshot.room(f"!{name}:x", NOW) == fresh.room(f"!{name}:x", NOW)
+        assert len(snapshot.assurance) == len(fresh.assurance) > 3
+        assert snapshot.exceptions == fresh.exceptions
+        assert dict(pg_db.do(lambda txn: list(facts.every_assurance(txn)))) == dict(
+            pg_db.rows("SELECT user_id, max(assurance) FROM groupreg_identities GROUP BY user_id")
+        )
 
 
 def test_what_nobody_said_anything_about_is_not_in_memory(stage: Stage) -> None:

@@ -134,14 +134,17 @@ def test_several_rooms_at_once_are_made_where_missing_and_left_where_not(db: Tes
 
 
 def test_large_and_replaced_rooms_are_exceptional(db: TestDatabase) -> None:
+    def all_of(txn: Transaction) -> list[rooms.RoomRow]:
+        return list(rooms.every_exceptional(txn))
+
     large, replaced, plain = (make(db, kind=RoomKind.group) for _ in range(3))
     db.do(rooms.ensure_all, [large, replaced, plain])
     db.do(rooms.set_members, large, 101)
     db.do(rooms.set_successor, replaced, plain)
-    assert {row.room_id for row in db.do(rooms.exceptional)} == {large, replaced}
+    assert {row.room_id for row in db.do(all_of)} == {large, replaced}
     assert [row.room_id for row in db.do(rooms.exceptional, [plain, large])] == [large]
     db.do(rooms.set_members, large, None)
-    assert [row.room_id for row in db.do(rooms.exceptional)] == [replaced]
+    assert [row.room_id for row in db.do(all_of)] == [replaced]
 
 
 def test_rooms_without_a_row_are_found_bit_by_bit(db: TestDatabase) -> None:

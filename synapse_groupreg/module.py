@@ -30,6 +30,7 @@ from synapse_groupreg.handlers.logins import Logins
 from synapse_groupreg.handlers.notices import Notices
 from synapse_groupreg.handlers.numbering import Founders, Numbering
 from synapse_groupreg.handlers.people import People
+from synapse_groupreg.handlers.relabelling import Relabelling
 from synapse_groupreg.handlers.removing import Removing
 from synapse_groupreg.handlers.retention.recall import Recall
 from synapse_groupreg.handlers.snapshot import Snapshot, load
@@ -250,6 +251,8 @@ class GroupRegModule:
             numbering = Numbering(self._config, self._database, self._homeserver, self._snapshot)
             every(numbering.every_second, _POLL_MS, desc="groupreg_numbers")
             every(numbering.every_minute, _UPKEEP_SELDOM_MS, desc="groupreg_numbers_all")
+            relabelling = Relabelling(self._config, self._database, self._homeserver, self._snapshot)
+            every(relabelling.every_second, _POLL_MS, desc="groupreg_relabel")
             lists = Following(self._database, self._homeserver, self._setting)
             every(lists.every_second, _POLL_MS, desc="groupreg_lists")
             every(lists.catch_up, _UPKEEP_SELDOM_MS, desc="groupreg_lists_all")

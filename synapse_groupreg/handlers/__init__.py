@@ -58,8 +58,13 @@ class Homeserver(Protocol):
     async def say(self, user_id: str, room_id: str, text: str, marks: Mapping[str, object]) -> None:
         """Send a text message; `marks` are further keys of its content."""
 
-    async def write_state(self, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any]) -> None:
-        """Write state that only the module may write, with an empty key. Raises NotPermitted if it is refused."""
+    async def write_state(
+        self, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any], judged: bool = True
+    ) -> None:
+        """Write state that only the module may write, with an empty key. Raises NotPermitted if it is refused.
+
+        Not `judged`, it is written whatever the sender's own standing: it carries out what others decided.
+        """
 
     async def point_alias(self, alias: str, room_id: str | None) -> None:
         """Let an alias of this server lead to a room, or to none, whatever it led to before."""

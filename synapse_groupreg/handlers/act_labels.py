@@ -30,7 +30,8 @@ def label(txn: Transaction, setting: Setting, action: LabelRoom) -> Change:
         )
         raise NotPermitted(message)
     _require(txn, setting, row)
-    now, wanted = labelling.current(txn, row.room_id), labelling.wanted(txn, row, setting.config)
+    now = labelling.current(txn, row.room_id)
+    wanted = labelling.wanted(txn, row, setting.config, setting.now_ms)
     before, after = labelling.shown(now), labelling.shown(wanted)
     if now == wanted or labels.is_promised(txn, row.room_id, founder, setting.now_ms):
         before = after

@@ -236,8 +236,10 @@ class Commands:
         leading = [*group.managers]
         if group.more_managers:
             leading.append(texts.text("group.more_managers", question.language, count=group.more_managers))
-        founder = group.founder or texts.text("group.founder_left", question.language)
-        managers = ", ".join(leading) or texts.text("group.no_managers", question.language)
+        nobody = texts.text("group.nobody", question.language)
+        left = texts.text("group.founder_left", question.language)
+        founder = group.founder or (left if group.founder_left else nobody)
+        managers = ", ".join(leading) or nobody
         return [
             question.say("info.members", used=group.members, cap=group.cap),
             question.say("info.founder", names=founder),

@@ -18,6 +18,7 @@ import attrs
 from cryptography.exceptions import InvalidTag
 
 from synapse_groupreg import texts
+from synapse_groupreg.handlers.measures import suspended_in
 from synapse_groupreg.policy.measures import MeasureKind, SubjectKind, fold
 from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.roles import managers, power, users_of
@@ -76,7 +77,8 @@ class Group:
     members: int
     cap: int
     founder: str | None
-    """None once they left."""
+    """None once they left, and while their management is suspended."""
+    founder_left: bool
     managers: tuple[str, ...]
     more_managers: int
     """How many there are beside those named."""
@@ -164,7 +166,10 @@ def look_at(txn: Transaction, number: str, config: GroupRegConfig, now_ms: int) 
         members=_who_may_lead(txn, row.room_id, levels, made.creators, config.roles.manager_power_level),
         creators=made.creators,
     )
-    founder = row.founder if state.membership(txn, row.room_id, row.founder) == "join" else None
+    suspended = suspended_in(txn, row.room_id, now_ms)
+    leading = [one for one in leading if one not in suspended]
+    left = state.membership(txn, row.room_id, row.founder) != "join"
+    founder = None if left or row.founder in suspended else row.founder
     shown = leading[:_MANAGERS]
     names = people.names(txn, row.room_id, [*shown, row.founder])
     imposed = measures.of_subjects(txn, SubjectKind.room, [row.room_id], now_ms)
@@ -176,6 +181,7 @@ def look_at(txn: Transaction, number: str, config: GroupRegConfig, now_ms: int) 
         members=state.members(txn, row.room_id),
         cap=quotas.limit(txn, quotas.room_subject(row.room_id), quotas.MEMBERS, config.quotas.members_per_room),
         founder=None if founder is None else names.get(founder, _local(founder)),
+        founder_left=left,
         managers=tuple(names.get(one, _local(one)) for one in shown),
         more_managers=len(leading) - len(shown),
         standing=tuple(

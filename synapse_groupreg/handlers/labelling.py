@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Labels of groups that exist: written in the name of the founder, who asked for it, and in no other (article 8.6).
+"""Labels of groups that exist: asked for by the founder, in whose name they are written (article 8.6).
 
 What was asked for is committed with the journal first and written to the room afterwards; after a crash, upkeep does
 that.
@@ -12,8 +12,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.errors import NotPermitted
+from synapse_groupreg.handlers.measures import suspended_in
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.policy.labels import CINNY_TAGS, LABEL_TYPES, LABELS, Roster, labels, names_shown
+from synapse_groupreg.policy.roles import managers
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import acts, rooms, state
 from synapse_groupreg.storage import labels as promises
@@ -45,14 +47,13 @@ class Labeller:
             await self._write(room_id, sender)
 
     async def _write(self, room_id: str, sender: str) -> None:
-        contents = await self._database.run("groupreg_labels", _wanted_in, room_id, self._config)
+        now_ms = self._homeserver.now_ms()
+        contents = await self._database.run("groupreg_labels", _wanted_in, room_id, self._config, now_ms)
         try:
             for event_type, content in contents.items():
                 await self._homeserver.write_state(room_id, sender=sender, event_type=event_type, content=content)
         except NotPermitted as refusal:
-            await self._database.run(
-                "groupreg_labels", _give_up, room_id, sender, refusal.message, self._homeserver.now_ms()
-            )
+            await self._database.run("groupreg_labels", _give_up, room_id, sender, refusal.message, now_ms)
             raise
         await self._database.run("groupreg_labels", promises.settle, room_id, sender)
 
@@ -69,14 +70,20 @@ class Labeller:
                 logger.exception("Writing the labels of %s failed", room_id)
 
 
-def wanted(txn: Transaction, row: RoomRow, config: GroupRegConfig) -> Contents:
-    """What the label events of a group should say."""
+def wanted(txn: Transaction, row: RoomRow, config: GroupRegConfig, now_ms: int) -> Contents:
+    """What the label events of a group should say now."""
     made = state.create(txn, row.room_id)
+    levels = state.content(txn, row.room_id, "m.room.power_levels")
+    creators = () if made is None else made.creators
+    suspended = state.joined_among(txn, row.room_id, suspended_in(txn, row.room_id, now_ms))
+    manager_level = config.roles.manager_power_level
+    leading = managers(levels, from_level=manager_level, founder=None, members=suspended, creators=creators)
     roster = Roster(
         founder=row.founder,
-        power_levels=state.content(txn, row.room_id, "m.room.power_levels"),
-        creators_above=made is not None and row.founder in made.creators,
-        manager_level=config.roles.manager_power_level,
+        power_levels=levels,
+        creators_above=row.founder in creators,
+        manager_level=manager_level,
+        left_out=frozenset({*leading, *(suspended & {row.founder})}),
     )
     return dict(labels(roster, config.languages_of_labels))
 
@@ -105,13 +112,13 @@ def carry_over(txn: Transaction, old: str, new: RoomRow | None, config: GroupReg
         subject=new.room_id,
         reason="upgrade",
         before={"labels": None},
-        after={"labels": shown(wanted(txn, new, config))},
+        after={"labels": shown(wanted(txn, new, config, now_ms))},
     )
 
 
-def _wanted_in(txn: Transaction, room_id: str, config: GroupRegConfig) -> Contents:
+def _wanted_in(txn: Transaction, room_id: str, config: GroupRegConfig, now_ms: int) -> Contents:
     row = rooms.ensure(txn, room_id)
-    return {} if row is None else wanted(txn, row, config)
+    return {} if row is None else wanted(txn, row, config, now_ms)
 
 
 def _give_up(txn: Transaction, room_id: str, sender: str, reason: str, now_ms: int) -> None:

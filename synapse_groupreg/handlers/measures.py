@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from synapse_groupreg.policy.blacklist import server_of
-from synapse_groupreg.policy.measures import Measure, Scope, SubjectKind
+from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope, SubjectKind
 from synapse_groupreg.policy.roles import managers
-from synapse_groupreg.storage import identity, notices, people, rooms, state
+from synapse_groupreg.storage import identity, measures, notices, people, rooms, state
 from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
@@ -70,6 +70,12 @@ def family(txn: Transaction, measure: Measure) -> list[str]:
     if measure.subject_kind is SubjectKind.person:
         return identity.accounts_of(txn, measure.subject)
     return relatives(txn, measure.subject)
+
+
+def suspended_in(txn: Transaction, room_id: str, now_ms: int) -> set[str]:
+    """The accounts whose management is suspended, everywhere or in this room."""
+    found = measures.in_force(txn, MeasureKind.management_suspended, now_ms)
+    return {account for one in found if one.holds_in(room_id) for account in family(txn, one)}
 
 
 def leaders(txn: Transaction, room_id: str, config: GroupRegConfig) -> list[str]:

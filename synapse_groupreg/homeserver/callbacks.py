@@ -87,6 +87,8 @@ class Callbacks:
         """Judge an event that somebody sends, and joins that another server hands in."""
         if not self._api.is_mine(event.sender):
             return await self._remote_event(event)
+        if pen.unjudged():
+            return NOT_SPAM
         target = compat.redacted_event(event) if event.type == "m.room.redaction" else None
 
         async def retracts_own() -> bool:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Writes state that only the module may write, in the name of the person who asked for it."""
+"""Writes state that only the module may write, in the name of a member with the power to."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Our own callback judges such an event like any other, in the same context; a client's request has one of its own.
 _WRITING: ContextVar[bool] = ContextVar("groupreg_writing", default=False)
+_UNJUDGED: ContextVar[bool] = ContextVar("groupreg_unjudged", default=False)
 _SERVER_FAILED = 500
 
 
@@ -26,12 +27,17 @@ def writing() -> bool:
     return _WRITING.get()
 
 
+def unjudged() -> bool:
+    """Whether it is written whatever the standing of the member in whose name it is."""
+    return _UNJUDGED.get()
+
+
 async def write_state(
-    api: ModuleApi, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any]
+    api: ModuleApi, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any], judged: bool
 ) -> None:
     """Write state with an empty key. Raises NotPermitted, with Synapse's or our own sentence, if it is refused."""
     event = {"type": event_type, "room_id": room_id, "sender": sender, "state_key": "", "content": dict(content)}
-    token = _WRITING.set(True)
+    token, how = _WRITING.set(True), _UNJUDGED.set(not judged)
     try:
         await api.create_and_send_event_into_room(event)
     except SynapseError as error:
@@ -39,4 +45,5 @@ async def write_state(
             raise
         raise NotPermitted(error.msg) from None
     finally:
+        _UNJUDGED.reset(how)
         _WRITING.reset(token)

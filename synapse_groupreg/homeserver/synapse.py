@@ -89,9 +89,11 @@ class SynapseHomeserver:
             {"type": "m.room.message", "room_id": room_id, "sender": user_id, "content": content}
         )
 
-    async def write_state(self, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any]) -> None:
+    async def write_state(
+        self, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any], judged: bool = True
+    ) -> None:
         """See `handlers.Homeserver`."""
-        await pen.write_state(self._api, room_id, sender=sender, event_type=event_type, content=content)
+        await pen.write_state(self._api, room_id, sender=sender, event_type=event_type, content=content, judged=judged)
 
     async def point_alias(self, alias: str, room_id: str | None) -> None:
         """See `handlers.Homeserver`."""

@@ -4,6 +4,9 @@
 
 Ours names the founder and says from which power level on somebody is what, so that it stays right whoever is given
 which level. Cinny's names single levels, in one text: it gets the words of all languages.
+
+Somebody whose management is suspended has no label for that time. Ours leaves them out by name, and doesn't say why,
+since the state of a room is kept for ever; Cinny's does where nobody else has their level.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ Content = dict[str, Any]
 
 LABELS = "org.groupreg.labels"
 """`{"founder": "@a:b", "levels": {"0": "member", "50": "manager"}, "words": {"en": {"founder": "Founder", ...}}}`.
-A level has the role of the highest one that is not above it, or else the lowest; the founder is whom it names."""
+A level has the role of the highest one that is not above it, or else the lowest; the founder is whom it names.
+`"left_out": ["@b:a"]`, if it is there, names whom it labels as members, whatever their level; a founder who is left out
+is not named as such."""
 CINNY_TAGS = "in.cinny.room.power_level_tags"
 """`{"50": {"name": "Manager"}, ...}`. Cinny has an English word of its own for each level that is missing here."""
 LABEL_TYPES = (LABELS, CINNY_TAGS)
@@ -44,18 +49,24 @@ class Roster:
     """Whether its founder stands above all power levels (since room version 12)."""
     manager_level: int
     """From which level on a member is a manager."""
+    left_out: frozenset[str] = frozenset()
+    """Whose management is suspended."""
 
 
 def labels(roster: Roster, languages: Sequence[str]) -> dict[str, Content]:
     """The content of each label event of a group, by its type."""
     words = {language: {role.value: texts.text(f"role.{role}", language) for role in Role} for language in languages}
     names = {role: " / ".join(dict.fromkeys(said[role.value] for said in words.values())) for role in Role}
+    ours: Content = {
+        "levels": {"0": Role.member.value, str(roster.manager_level): Role.manager.value},
+        "words": words,
+    }
+    if roster.founder not in roster.left_out:
+        ours["founder"] = roster.founder
+    if roster.left_out:
+        ours["left_out"] = sorted(roster.left_out)
     return {
-        LABELS: {
-            "founder": roster.founder,
-            "levels": {"0": Role.member.value, str(roster.manager_level): Role.manager.value},
-            "words": words,
-        },
+        LABELS: ours,
         CINNY_TAGS: {str(level): {"name": names[role]} for level, role in roles_by_level(roster).items()},
     }
 
@@ -68,10 +79,9 @@ def roles_by_level(roster: Roster) -> dict[int, Role]:
         named |= {_TOMBSTONE}
     alone = _founders_level(roster)
     kept = sorted(named, key=lambda level: (level not in _COMMON and level not in (roster.manager_level, alone), level))
-    return {
-        level: Role.founder if level == alone else role_at(level, roster.manager_level)
-        for level in sorted(kept[:_MOST_LEVELS])
-    }
+    bare = _levels_left_out(roster)
+    roles = {level: role_at(level, roster.manager_level) for level in sorted(kept[:_MOST_LEVELS])}
+    return roles | ({alone: Role.founder} if alone in roles else {}) | dict.fromkeys(bare & set(roles), Role.member)
 
 
 def role_at(level: int, manager_level: int) -> Role:
@@ -83,6 +93,16 @@ def names_shown(tags: Mapping[str, Any] | None) -> dict[str, str]:
     """The word of each level in Cinny's event, for whoever looks at a group; what is no word is left out."""
     found = {level: tag.get("name") for level, tag in (tags or {}).items() if isinstance(tag, dict)}
     return {level: name for level, name in found.items() if isinstance(name, str)}
+
+
+def _levels_left_out(roster: Roster) -> set[int]:
+    """The levels that only people have who are left out."""
+    if not roster.left_out:
+        return set()
+    users = users_of(roster.power_levels)
+    inside = {user for user in users if user not in roster.left_out}
+    shared = {power(users[user]) for user in inside} | {power((roster.power_levels or {}).get("users_default"))}
+    return {power_of(user, roster.power_levels) for user in roster.left_out} - shared
 
 
 def _founders_level(roster: Roster) -> int | None:

@@ -6,9 +6,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from synapse_groupreg.policy.labels import LABELS as LABELS_EVENT
 from synapse_groupreg.storage import quotas
+from synapse_groupreg.storage.database import select_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from synapse_groupreg.storage.database import Transaction
 
 LABELS = "labels"
@@ -36,3 +40,29 @@ def promised(txn: Transaction, now_ms: int, *, what: str = LABELS) -> list[tuple
 def settle(txn: Transaction, room_id: str, sender: str, *, what: str = LABELS) -> None:
     """Forget the promise: it is written, or can't be."""
     quotas.release(txn, quotas.room_subject(room_id), what, sender)
+
+
+def labelled_with(txn: Transaction, user_ids: Iterable[str]) -> set[tuple[str, str]]:
+    """The groups with labels that these accounts are in: each with the account."""
+    sql = (
+        "SELECT m.room_id, m.state_key FROM current_state_events m JOIN current_state_events l"
+        " ON l.room_id = m.room_id AND l.state_key = ''"
+        " WHERE m.state_key IN ({}) AND m.type = 'm.room.member' AND m.membership = 'join' AND l.type = ?"
+    )
+    return {(str(row[0]), str(row[1])) for row in select_in(txn, sql, user_ids, LABELS_EVENT)}
+
+
+def leave_out(txn: Transaction, room_id: str) -> None:
+    """Remember that the labels of a group leave somebody out."""
+    txn.execute("INSERT INTO groupreg_left_out (room_id) VALUES (?) ON CONFLICT DO NOTHING", (room_id,))
+
+
+def leaving_out(txn: Transaction) -> set[str]:
+    """The groups whose labels leave somebody out."""
+    txn.execute("SELECT room_id FROM groupreg_left_out")
+    return {str(row[0]) for row in txn.fetchall()}
+
+
+def leave_nobody_out(txn: Transaction, room_id: str) -> None:
+    """Forget that the labels of a group left somebody out."""
+    txn.execute("DELETE FROM groupreg_left_out WHERE room_id = ?", (room_id,))

@@ -84,6 +84,15 @@ def of_kinds(txn: Transaction, kinds: Iterable[SubjectKind], now_ms: int) -> lis
     return [_measure(row) for row in select_in(txn, sql, (kind.value for kind in kinds), now_ms)]
 
 
+def in_force(txn: Transaction, kind: MeasureKind, now_ms: int) -> list[Measure]:
+    """The measures of a kind that are in force now."""
+    txn.execute(
+        f"SELECT {_COLUMNS} FROM groupreg_measures WHERE kind = ? AND start_ms <= ? AND {_OPEN}",
+        (kind.value, now_ms, now_ms),
+    )
+    return [_measure(row) for row in txn.fetchall()]
+
+
 def of_lists(txn: Transaction, now_ms: int) -> list[Measure]:
     """The measures that policy rooms keep and that are in force now or later."""
     txn.execute(f"SELECT {_COLUMNS} FROM groupreg_measures WHERE list_room IS NOT NULL AND {_OPEN}", (now_ms,))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from importlib import resources
 from typing import Any
@@ -17,7 +18,7 @@ from synapse_groupreg.policy.numbers import NUMBER
 from synapse_groupreg.rig import Homeserver
 from tests.browser import Browser, chromium
 
-from .client import Person, Staff, poll
+from .client import Person, Staff, poll, refused
 from .test_rules_page import SCREENSHOTS, fetch
 
 SIZES = {"telephone": (360, 740), "desk": (1280, 800)}
@@ -37,7 +38,8 @@ class Found:
 
 @pytest.fixture(scope="module")
 def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
-    return start_homeserver(module_config={"mode": "enforce", "federation": "closed"})
+    labels = {"enabled": True, "languages": ["en"]}
+    return start_homeserver(module_config={"mode": "enforce", "federation": "closed", "labels": labels})
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +151,47 @@ def test_a_private_group_shows_like_none(server: Homeserver, founder: Person, st
     assert {*hidden.headers} == {*missing.headers}
     founder.set_state(group.room, "m.room.join_rules", {"join_rule": "public"}).good()
     assert poll(lambda: fetch(group.page).status_code == 200, seconds=KEPT_SECONDS, every=0.5)
+
+
+Said = tuple[str | None, list[str] | None, str, str]
+
+
+def test_labels_go_while_management_is_suspended_and_come_back(
+    server: Homeserver, founder: Person, staff: Staff
+) -> None:
+    """Whether the suspension is lifted or ends by itself, and though the founder may write no state meanwhile."""
+    manager = Person(server, "manager")
+    groups = [founder.found_group(room_version=version) for version in ("11", "12")]
+    for group in groups:
+        manager.join(group).good()
+        levels = founder.state(group, "m.room.power_levels").good()
+        users = {**levels["users"], manager.user_id: 50}
+        founder.set_state(group, "m.room.power_levels", {**levels, "users": users}).good()
+
+    def impose(kind: str, person: Person, **more: object) -> int:
+        body = {"kind": kind, "entity": person.user_id, "reason": "r", "basis": "11.2", **more}
+        return int(staff.groupreg("POST", "measures", body).good()["id"])
+
+    def said(group: str) -> Said:
+        """Founder, who is left out, and the words of 50 and 100."""
+        ours = founder.state(group, "org.groupreg.labels").good()
+        tags = founder.state(group, "in.cinny.room.power_level_tags").good()
+        return (ours.get("founder"), ours.get("left_out"), tags["50"]["name"], tags["100"]["name"])
+
+    def become(*expected: Said) -> None:
+        poll(lambda: [said(group) for group in groups] == [*expected])
+        assert [said(group) for group in groups] == [*expected]
+
+    # In a group of version 12 the founder has no level, and whoever is given 100 is a manager.
+    before: list[Said] = [(founder.user_id, None, "Manager", of_100) for of_100 in ("Founder", "Manager")]
+    become(*before)
+    in_an_hour = int(time.time() * 1000) + 3_600_000  # noqa: TID251 - the server goes by this clock
+    for person in (founder, manager):
+        impose("warning", person, deadline_ms=in_an_hour)
+    case = impose("management-suspended", manager)
+    impose("management-suspended", founder, until_ms=int(time.time() * 1000) + 3_000)  # noqa: TID251 - as above
+    out = sorted([founder.user_id, manager.user_id])
+    become(*((None, out, "Member", of_100) for of_100 in ("Member", "Manager")))
+    refused(founder.set_state(groups[1], "m.room.topic", {"topic": "mine"}), "management-suspended")
+    staff.groupreg("DELETE", f"measures/{case}", {"reason": "settled"}).good()
+    become(*before)

@@ -30,7 +30,9 @@ def tags(of: Roster, *languages: str) -> dict[str, str]:
 
 def role_read(content: dict[str, Any], user_id: str, levels: dict[str, Any]) -> str:
     """The role of somebody, as a client reads our event: the way that its documentation tells."""
-    if user_id == content["founder"]:
+    if user_id in content.get("left_out", ()):
+        return "member"
+    if user_id == content.get("founder"):
         return "founder"
     thresholds = sorted((int(level), role) for level, role in content["levels"].items())
     level = power_of(user_id, levels)
@@ -66,6 +68,27 @@ def test_cinny_shows_everybody_the_word_of_their_role(levels: dict[str, Any], ma
         level = str(power_of(user_id, levels))
         if int(level) >= 0:  # what is below, such as a muted member, keeps Cinny's own word
             assert shown[level] == ("Manager" if user_id in managing else "Member")
+
+
+@given(levels=some_levels, above=st.booleans(), out=st.sets(st.sampled_from([FOUNDER, *OTHERS])))
+def test_who_is_left_out_reads_as_a_member_and_nobody_else_does(
+    levels: dict[str, Any], above: bool, out: set[str]
+) -> None:
+    group = attrs.evolve(roster(levels, above=above), left_out=frozenset(out))
+    written, shown = labels(group, ("en",))[LABELS], tags(group)
+    managing = managers(levels, from_level=50, founder=FOUNDER, members=OTHERS)
+    alone = {user: list(levels["users"].values()).count(level) == 1 for user, level in levels["users"].items()}
+    for user_id in {*OTHERS, FOUNDER} - out:
+        role = "founder" if user_id == FOUNDER else "manager" if user_id in managing else "member"
+        assert role_read(written, user_id, levels) == role
+        level = power_of(user_id, levels)
+        if user_id != FOUNDER and level >= 0:
+            assert shown[str(level)] == role.capitalize()
+    for user_id in out:
+        assert role_read(written, user_id, levels) == "member"
+        level = power_of(user_id, levels)
+        if alone.get(user_id) and level != levels["users_default"] and level >= 0:
+            assert shown[str(level)] == "Member"
 
 
 def test_the_levels_that_clients_offer_have_their_words() -> None:

@@ -39,6 +39,7 @@ GROUP = Group(
     members=1234,
     cap=5678,
     founder="Ming",
+    founder_left=False,
     managers=("Bo",),
     more_managers=0,
     standing=(),
@@ -79,9 +80,12 @@ def test_a_key_stays_in_the_links_to_other_languages() -> None:
 
 
 def test_people_who_left_or_are_many_are_told_of() -> None:
-    shown = page(founder=None, managers=(), more_managers=0)
+    shown = page(founder=None, founder_left=True, managers=(), more_managers=0)
     assert texts.text("group.founder_left", "en") in shown
-    assert texts.text("group.no_managers", "en") in shown
+    assert f"<dd>{texts.text('group.nobody', 'en')}</dd>" in shown
+    suspended = page(founder=None)
+    assert texts.text("group.founder_left", "en") not in suspended
+    assert f"<dd>{texts.text('group.nobody', 'en')}</dd>" in suspended
     assert texts.text("group.more_managers", "en", count=7) in page(more_managers=7)
     assert texts.text("group.unnamed", "en") in page(name=None)
 

@@ -1,0 +1,39 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""In whose name the module writes into a group what nobody asks for at that moment, such as its number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synapse_groupreg.policy.blacklist import server_of
+from synapse_groupreg.policy.founding import may_write
+from synapse_groupreg.policy.roles import power_of, users_of
+from synapse_groupreg.storage import state
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from synapse_groupreg.storage.database import Transaction
+    from synapse_groupreg.storage.rooms import RoomRow
+
+
+def writer(txn: Transaction, row: RoomRow, event_types: Collection[str], server_name: str) -> str | None:
+    """The founder, if they can write state of all these types; else who of this server has the most power to.
+
+    None where nobody can. Only those are looked at whom the room names: not all of a large group are read.
+    """
+    made = state.create(txn, row.room_id)
+    levels = state.content(txn, row.room_id, "m.room.power_levels") or {}
+    creators = () if made is None else made.creators
+
+    def may(user_id: str) -> bool:
+        return user_id in creators or all(may_write(user_id, kind, levels) for kind in event_types)
+
+    named = {user for user in (row.founder, *creators, *users_of(levels)) if server_of(user) == server_name}
+    able = [user for user in state.joined_among(txn, row.room_id, named) if may(user)]
+    return min(
+        able,
+        key=lambda user: (user != row.founder, user not in creators, -power_of(user, levels), user),
+        default=None,
+    )

@@ -127,7 +127,10 @@ NAMES = ("room_id", "sender", "target")
 """Sensitive fields whose values are kept in the period's table of names."""
 _SLOTS = {field: slot for slot, field in enumerate((*NAMES, *FIELDS))}
 """Which of a record's salts is a field's. Fields are only ever added to FIELDS, at the end."""
-_TO_URL = bytes.maketrans(b"+/", b"-_")
+TO_URL = bytes.maketrans(b"+/", b"-_")
+"""From the characters of base64 to those of base64url."""
+FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")
+"""And back; what base64url doesn't have becomes what base64 doesn't have either."""
 
 
 @attrs.frozen
@@ -197,17 +200,17 @@ def digests(seed: bytes, quoted_fields: Mapping[str, str]) -> dict[str, str]:
     record takes longest for.
     """
     length, plan = _plan(tuple(quoted_fields))
-    salts = b2a_base64(shake_128(seed).digest(length), newline=False).translate(_TO_URL)
+    salts = b2a_base64(shake_128(seed).digest(length), newline=False).translate(TO_URL)
     hashes = [
         sha256(
             b2a_base64(
                 b"".join((b'["', salts[start:end], between, quoted_fields[field].encode(), b"]")), newline=False
-            ).translate(_TO_URL, b"=")
+            ).translate(TO_URL, b"=")
         ).digest()
         for field, start, end, between in plan
     ]
     # All in base64 at once: with a zero byte after it, each has 44 characters, 43 of which are its own.
-    text = b2a_base64(b"\0".join(hashes) + b"\0", newline=False).translate(_TO_URL).decode()
+    text = b2a_base64(b"\0".join(hashes) + b"\0", newline=False).translate(TO_URL).decode()
     return {step[0]: text[44 * at : 44 * at + 43] for at, step in enumerate(plan)}
 
 

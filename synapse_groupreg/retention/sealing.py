@@ -9,7 +9,6 @@ The tree commits to plaintext through the disclosures, so wrapping and sealing m
 from __future__ import annotations
 
 import enum
-import hashlib
 import hmac
 import json
 from collections.abc import Mapping
@@ -104,7 +103,7 @@ class PeriodKeys:
 
     def lookup(self, kind: str, name: str) -> bytes:
         """By what a name is found: tells nothing to who has no key."""
-        return hmac.new(self._lookup, f"{kind}|{name}".encode(), hashlib.sha256).digest()[:LOOKUP_BYTES]
+        return hmac.digest(self._lookup, f"{kind}|{name}".encode(), "sha256")[:LOOKUP_BYTES]
 
     def sealer(self, purpose: Purpose) -> Callable[[int, bytes, bytes], bytes]:
         """A function of (number of the row, nonce, plaintext)."""

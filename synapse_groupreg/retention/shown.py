@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from synapse_groupreg.retention.findings import Broken, Findings
 from synapse_groupreg.retention.provenance import texts
-from synapse_groupreg.retention.records import VERSION, b64, quoted
+from synapse_groupreg.retention.records import FROM_URL, TO_URL, VERSION, b64, quoted
 from synapse_groupreg.retention.strict_json import LARGEST, SpellingError, decoded, parse, unb64_strict
 
 if TYPE_CHECKING:
@@ -47,8 +47,6 @@ _DIGEST_CHARS = frozenset({43})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
 """128 bits in base64url: the last character has two of them."""
 _SALT = re.compile(r"[A-Za-z0-9_-]{22,}")
-_TO_URL = bytes.maketrans(b"+/", b"-_")
-_FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")
 _LAST = (0, 0, ord("Q"), ord("0"))
 """The last character of what ends with a bracket, by the number of characters in the last, incomplete four."""
 _DISCLOSURE = re.compile(rb'\["[A-Za-z0-9_-]{22,}","([a-z0-9_]+)","([ !#-\[\]-~]*)"\]')
@@ -144,7 +142,7 @@ class RecordReader:
         encoded = [disclosed.encode() for disclosed in disclosures]
         # All digests in base64 at once: with a zero byte after it, each has 44 characters, 43 of which are its own.
         hashes = b"\0".join([sha256(one).digest() for one in encoded])
-        text = b2a_base64(hashes + b"\0", newline=False).translate(_TO_URL).decode()
+        text = b2a_base64(hashes + b"\0", newline=False).translate(TO_URL).decode()
         seen = set()
         for place, one in enumerate(encoded):
             plain = _plain(one)
@@ -246,7 +244,7 @@ def _check_values(header: Mapping[str, Any], index: int) -> None:
 def _plain(encoded: bytes) -> re.Match[bytes] | None:
     """Field and value of a disclosure of the common form; None if it is another, or has another spelling."""
     try:
-        raw = a2b_base64(encoded.translate(_FROM_URL) + b"==")
+        raw = a2b_base64(encoded.translate(FROM_URL) + b"==")
     except ValueError:
         return None
     # Other characters are passed over by the decoder, so that there are too few bytes. Unused bits at the end have to

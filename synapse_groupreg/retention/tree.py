@@ -20,6 +20,8 @@ BLOCK_LEVEL = 8
 
 _RUN = 4096
 """Neighbouring leaves of a multiproof that are hashed together: the gain is in the first hundreds."""
+_ROW = 2
+"""Up to so many neighbouring leaves, one after the other is faster than a row of them."""
 
 Nodes: TypeAlias = Callable[[int, int], bytes]
 """The hash of the complete subtree (level, index)."""
@@ -87,14 +89,14 @@ class Frontier:
 
     def add_subtree(self, level: int, node: bytes) -> None:
         """Append a complete subtree by its hash. Raises TreeError if none of that level can begin at the end."""
-        at, out_of_place = divmod(self.size, 1 << level)
-        if out_of_place:
-            raise TreeError(f"no subtree of level {level} begins at leaf {self.size}")
-        while at & 1:
-            node = node_hash(self.hashes.pop(), node)
-            at >>= 1
+        size, width, pop = self.size, 1 << level, self.hashes.pop
+        if size & width - 1:
+            raise TreeError(f"no subtree of level {level} begins at leaf {size}")
+        self.size += width
+        while size & width:
+            node = sha256(b"\1" + pop() + node).digest()
+            width <<= 1
         self.hashes.append(node)
-        self.size += 1 << level
 
 
 # What is asked of a tree.
@@ -209,9 +211,14 @@ def multiproof_root(leaves: Iterable[tuple[int, bytes]], size: int, proof: Seque
     rest = iter(proof)
     for start, run in _runs(leaves, size):
         _check_lengths(run)
-        for first, stop in _spans(tree.size, start, size):
-            tree.add_subtree(_level(stop - first), _next(rest))
-        tree.extend(run)
+        while tree.size < start:
+            widest = tree.size & -tree.size or start
+            tree.add_subtree(_level(min(widest, start - tree.size)), _next(rest))
+        if len(run) > _ROW:
+            tree.extend(run)
+        else:
+            for leaf in run:
+                tree.add_subtree(0, leaf)
     # The last subtree of the tree may be incomplete; then no frontier can hold it.
     hashes = tree.hashes
     for first, stop in _spans(tree.size, size, size):

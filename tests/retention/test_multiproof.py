@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synapse_groupreg.retention.provenance import hashes
+from synapse_groupreg.retention.records import b64
 from synapse_groupreg.retention.tree import (
     EMPTY_ROOT,
     Frontier,
@@ -127,9 +129,9 @@ def test_a_multiproof_that_was_tampered_with_is_refused(indexes: Sequence[int], 
         attempts += [([*before, other, *after], proof) for other in changed]
         attempts += [(before + after, proof), ([*before, (index, leaf), (index, leaf), *after], proof)]
     attempts += [(list(reversed(leaves)), proof)] * (len(leaves) > 1)
-    for some, hashes in attempts:
+    for some, nodes in attempts:
         with pytest.raises(TreeError):
-            same(multiproof_root(some, size, hashes), mth(0, size))
+            same(multiproof_root(some, size, nodes), mth(0, size))
 
 
 def same(found: bytes, wanted: bytes) -> None:
@@ -161,3 +163,21 @@ def test_too_few_and_too_many_hashes_are_told_apart() -> None:
         multiproof_root(leaves_at([3]), 11, [*proof, EMPTY_ROOT])
     with pytest.raises(TreeError, match="more hashes"):
         multiproof_root(enumerate(LEAVES[:11]), 11, [EMPTY_ROOT])
+
+
+def test_hashes_have_one_spelling_each() -> None:
+    given = [bytes([number]) * 32 for number in range(251, 256)]
+    spelled = [b64(one) for one in given]
+    assert hashes(spelled) == given
+    assert hashes([]) == []
+    first, *others = spelled
+    wrong = (
+        first + "=", first + "A", first[:-1], first[:-1] + "9", "+" + first[1:], "/" + first[1:], " " + first[:-1],
+        first[:20] + "=" + first[21:], "\u00e9" + first[1:], "\ud800" + first[1:], "",
+    )  # fmt: skip
+    for one in wrong:
+        for proof in ([one, *others], [*others, one], [one]):
+            with pytest.raises(ValueError, match=r"."):
+                hashes(proof)
+    with pytest.raises(ValueError, match="a hash is 32 bytes"):
+        hashes([first + others[0][0], others[0][1:]])

@@ -6,64 +6,45 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
-import threading
-from importlib import metadata
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import attrs
 from synapse.module_api.errors import ConfigError
 
 from synapse_groupreg import config as configuration
 from synapse_groupreg.errors import BadConfig, CannotStart
-from synapse_groupreg.handlers import metrics, start, upkeep
-from synapse_groupreg.handlers.actions import Actions
-from synapse_groupreg.handlers.change import Setting
-from synapse_groupreg.handlers.commands import Commands
+from synapse_groupreg.handlers import contacts, metrics, start
 from synapse_groupreg.handlers.draining import Draining
-from synapse_groupreg.handlers.exports import Store
-from synapse_groupreg.handlers.following import Following
 from synapse_groupreg.handlers.gate import Gate
-from synapse_groupreg.handlers.group_pages import GroupPages, Links
 from synapse_groupreg.handlers.journal import RefusalJournal
 from synapse_groupreg.handlers.logins import Logins
-from synapse_groupreg.handlers.notices import Notices
-from synapse_groupreg.handlers.numbering import Founders, Numbering
+from synapse_groupreg.handlers.numbering import Founders
 from synapse_groupreg.handlers.people import People
-from synapse_groupreg.handlers.relabelling import Relabelling
-from synapse_groupreg.handlers.removing import Removing
-from synapse_groupreg.handlers.retention.recall import Recall
 from synapse_groupreg.handlers.snapshot import Snapshot, load
 from synapse_groupreg.handlers.wording import Words
-from synapse_groupreg.homeserver import compat, delegated, keys, settings
+from synapse_groupreg.homeserver import compat, delegated, keys
 from synapse_groupreg.homeserver.callbacks import Callbacks
 from synapse_groupreg.homeserver.commands import Ear
 from synapse_groupreg.homeserver.logins import LoginCallbacks
-from synapse_groupreg.homeserver.recording import Recording, left_behind, remembered
+from synapse_groupreg.homeserver.process import Process, in_a_thread
 from synapse_groupreg.homeserver.replies import Replies
 from synapse_groupreg.homeserver.synapse import SynapseHomeserver
 from synapse_groupreg.storage import events
 from synapse_groupreg.storage.database import migrate, start_lock
-from synapse_groupreg.web.api import endpoints
-from synapse_groupreg.web.reading import Reading
-from synapse_groupreg.web.services import Services
-from synapse_groupreg.web.site import PREFIX, Site
+from synapse_groupreg.storage.known_logs import remembered
+from synapse_groupreg.web.front import PREFIX, Front
 
 if TYPE_CHECKING:
     from synapse.module_api import ModuleApi
 
     from synapse_groupreg.config import GroupRegConfig
-    from synapse_groupreg.policy.actions import Staff
+    from synapse_groupreg.service import Service
     from synapse_groupreg.storage.database import Transaction
 
 logger = logging.getLogger(__name__)
 
 _LOOK_MS = 200
 _POLL_MS = 1_000
-_NOTICES_MS = 1_000
-_UPKEEP_OFTEN_MS = 5_000
-_UPKEEP_SELDOM_MS = 60_000
-
 
 _CANNOT = "synapse_groupreg can't start"
 _STDERR = 2
@@ -96,16 +77,21 @@ class GroupRegModule:
         self._homeserver = SynapseHomeserver(api, self._poke)
         self._snapshot = Snapshot(self._database, self._homeserver, config.mode)
         self._homeserver.refresh = self._snapshot.refresh
-        self._schema = _in_a_thread(self._prepare_database)
+        self._schema = in_a_thread(self._prepare_database)
         every = config.notices.every if config.notices.enabled else None
-        self._seal = self._key.seal if config.retention.enabled else None
         self._journal = RefusalJournal(
-            self._database, self._homeserver, every, seal=self._seal, origin=compat.request_origin
+            self._database,
+            self._homeserver,
+            every,
+            seal=self._key.seal if config.retention.enabled else None,
+            origin=compat.request_origin,
         )
+        self._words = Words(self._database, self._homeserver, config.texts.default_language)
         metrics.follow_snapshot(self._snapshot, self._homeserver)
-        self._recording = self._recorded() if config.retention.enabled else None
-        if self._recording is not None and api.should_run_background_tasks():
-            _in_a_thread(self._recording.check)
+        if self._serves_staff or api.should_run_background_tasks():
+            service = self._service  # made now, so that what is wrong with it is said at once
+            if api.should_run_background_tasks():
+                service.check()
         self._serve()
         self._loop()
         if version_warning:
@@ -120,6 +106,33 @@ class GroupRegModule:
             problems = "".join(f"\n  {problem}" for problem in error.problems)
             message = f"synapse_groupreg can't start with this configuration:{problems}"
             raise ConfigError(message) from None
+
+    @property
+    def _serves_staff(self) -> bool:
+        """Whether requests of staff come here: `docs/install.md` has the proxy send them to the main process."""
+        return self._api.worker_name is None
+
+    @cached_property
+    def _service(self) -> Service:
+        from synapse_groupreg.service import Service  # noqa: PLC0415 - most processes never need its code
+
+        return Service(
+            Process(
+                api=self._api,
+                clock=self._poke.clock,
+                config=self._config,
+                database=self._database,
+                homeserver=self._homeserver,
+                journal=self._journal,
+                key=self._key,
+                known=self._known,
+                notice_account=self._notice_account,
+                schema=self._schema,
+                snapshot=self._snapshot,
+                version_warning=self._warning,
+                words=self._words,
+            )
+        )
 
     @property
     def _notice_account(self) -> str | None:
@@ -152,11 +165,6 @@ class GroupRegModule:
             key.take_back()
             raise
 
-    def _recorded(self) -> Recording:
-        """The retention store, whose keys are made only where none was ever begun. Raises CannotStart."""
-        made: Recording = _in_a_thread(lambda: Recording(self._api, self._config, self._homeserver, self._known))
-        return made
-
     def _serve(self) -> None:
         config, homeserver, snapshot = self._config, self._homeserver, self._snapshot
         gate = Gate(
@@ -172,65 +180,20 @@ class GroupRegModule:
             ),
             journal=self._journal,
         )
-        self._words = words = Words(self._database, homeserver, config.texts.default_language)
-        replies = Replies(config, words, homeserver.server_name, lambda: snapshot.mode)
-        pages = GroupPages(config, self._database, homeserver, Links(self._key.links, homeserver))
+        replies = Replies(config, self._words, homeserver.server_name, lambda: snapshot.mode)
         # Without an account nobody could answer.
-        actions = Actions(self._database, homeserver, self._setting)
-        commands = (
-            Commands(config, self._database, homeserver, words, pages, actions=actions)
-            if self._notice_account
-            else None
-        )
+        commands = (lambda: self._service.commands) if self._notice_account else None
         ear = Ear(self._api, commands, self._notice_account)
         founders = Founders(self._database, homeserver)
         Callbacks(self._api, config, gate, replies, founders=founders, ear=ear).register()
-        if self._seal is not None:
+        if config.retention.enabled:
             self._serve_recorder()
         self._api.register_third_party_rules_callbacks(
             on_add_user_third_party_identifier=self._contact_added,
             on_remove_user_third_party_identifier=self._contact_removed,
         )
-        services = Services(
-            config=config,
-            database=self._database,
-            homeserver=homeserver,
-            snapshot=snapshot,
-            actions=actions,
-            digest=self._key.digest,
-            about=self._about,
-            setting=self._setting,
-            seal=self._seal,
-            recall=self._recall(),
-            store=self._store(),
-        )
-        site = Site(
-            self._api,
-            self._poke.clock,
-            services,
-            endpoints=endpoints(services),
-            policy=Reading(services).live_policy,
-            contact=compat.admin_contact(self._api),
-            version=metadata.version("synapse-groupreg"),
-            groups=pages,
-        )
+        site = self._service.site if self._serves_staff else Front(lambda: self._service.site)
         self._api.register_web_resource(PREFIX, site)
-
-    def _store(self) -> Store | None:
-        if self._recording is None:
-            return None
-        return Store(
-            openers=self._recording.openers,
-            keys=self._recording.keys,
-            seal=self._key.seal,
-            open_=self._key.open,
-            anchors=self._config.retention.anchors,
-        )
-
-    def _recall(self) -> Recall | None:
-        if self._recording is None:
-            return None
-        return Recall(self._recording.openers, self._database, self._homeserver, self._key.seal)
 
     def _serve_recorder(self) -> None:
         """Write down what only this process sees, and hold up what would remove events unrecorded."""
@@ -244,67 +207,17 @@ class GroupRegModule:
         every(self._listen, _LOOK_MS, desc="groupreg_listen", run_on_all_instances=True)
         every(self._snapshot.refresh, _POLL_MS, desc="groupreg_poll", run_on_all_instances=True)
         if self._api.should_run_background_tasks():
-            work = upkeep.Upkeep(self._config, self._database, self._homeserver)
-            every(work.often, _UPKEEP_OFTEN_MS, desc="groupreg_upkeep_often")
-            every(work.seldom, _UPKEEP_SELDOM_MS, desc="groupreg_upkeep_seldom")
-            every(Removing(self._database, self._homeserver).work, _POLL_MS, desc="groupreg_removals")
-            numbering = Numbering(self._config, self._database, self._homeserver, self._snapshot)
-            every(numbering.every_second, _POLL_MS, desc="groupreg_numbers")
-            every(numbering.every_minute, _UPKEEP_SELDOM_MS, desc="groupreg_numbers_all")
-            relabelling = Relabelling(self._config, self._database, self._homeserver, self._snapshot)
-            every(relabelling.every_second, _POLL_MS, desc="groupreg_relabel")
-            lists = Following(self._database, self._homeserver, self._setting)
-            every(lists.every_second, _POLL_MS, desc="groupreg_lists")
-            every(lists.catch_up, _UPKEEP_SELDOM_MS, desc="groupreg_lists_all")
-            self._send_notices()
-            if self._recording is not None:
-                self._recording.start(self._database, self._key, self._notice_account)
-            elif (left := left_behind(self._api, self._config, self._homeserver, self._known)) is not None:
-                left.start_removing(self._database, self._key)
-
-    def _send_notices(self) -> None:
-        if self._notice_account is None:
-            return
-        sender = Notices(
-            self._config.notices, self._database, self._homeserver, self._words, account=self._notice_account
-        )
-        self._api.looping_background_call(sender.deliver, _NOTICES_MS, desc="groupreg_notices")
-        self._api.looping_background_call(sender.tidy, _UPKEEP_SELDOM_MS, desc="groupreg_notices_tidy")
+            self._service.loop()
 
     async def _listen(self) -> None:
         if await self._poke.heard():
             await self._snapshot.refresh()
 
     async def _contact_added(self, user_id: str, _medium: str, _address: str) -> None:
-        await upkeep.contact_changed(self._database, self._homeserver, user_id)
+        await contacts.contact_changed(self._database, self._homeserver, user_id)
 
     async def _contact_removed(self, user_id: str, _medium: str, _address: str) -> None:
-        await upkeep.contact_changed(self._database, self._homeserver, user_id)
-
-    def _setting(self, staff: Staff) -> Setting:
-        return Setting(
-            staff=staff,
-            now_ms=self._homeserver.now_ms(),
-            config=self._config,
-            server_name=self._homeserver.server_name,
-            own_account=self._notice_account,
-            seal=self._seal,
-            new_id=lambda: secrets.token_hex(16),
-        )
-
-    def _about(self) -> dict[str, Any]:
-        warned = settings.warnings(self._api, self._config, self._homeserver.now_ms())
-        if self._warning:
-            warned.append(settings.Warned("untested-synapse", self._warning))
-        return {
-            "version": metadata.version("synapse-groupreg"),
-            "synapse": compat.synapse_version(),
-            "database": self._database.dialect,
-            "schema": self._schema,
-            "process": self._api.worker_name or "main",
-            "warnings": [attrs.asdict(one) for one in warned],
-            "refusals_lost": self._journal.lost,
-        }
+        await contacts.contact_changed(self._database, self._homeserver, user_id)
 
 
 def _exempt(config: GroupRegConfig, api: ModuleApi, own: str | None) -> tuple[str, ...]:
@@ -322,22 +235,3 @@ def _check_delegated_authentication(config: GroupRegConfig, api: ModuleApi) -> N
             " slower hook, and to accept that profile and status changes and existing sessions are not."
         )
         raise CannotStart(message)
-
-
-def _in_a_thread(work: Any) -> Any:
-    """Run blocking work off the reactor thread, and wait for it: Synapse objects to blocking SQL on the reactor."""
-    outcome: list[Any] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(work())
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            failure.append(error)
-
-    thread = threading.Thread(target=run, name="groupreg_start")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return outcome[0]

@@ -119,6 +119,15 @@ def test_importing_the_inner_layers_and_the_cli_does_not_import_synapse(module: 
     assert done.stdout.strip() == "False"
 
 
+def test_a_process_that_serves_clients_alone_has_no_code_in_memory_for_staff_and_upkeep() -> None:
+    code = "import sys, synapse_groupreg.module; print(*(one for one in sys.modules if one.startswith('synapse_g')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    read = {one.removeprefix("synapse_groupreg.") for one in done.stdout.split()}
+    assert "handlers.gate" in read
+    beside = r"service|handlers\.(act_.*|actions|commands|upkeep|retention\..*)|web\.(?!front$).*"
+    assert {one for one in read if re.fullmatch(beside, one)} == set()
+
+
 def test_policy_imports_without_anything_that_does_something() -> None:
     code = (
         "import sys, synapse_groupreg.policy\nprint({'twisted', 'sqlite3', 'psycopg2', 'pydantic'} & set(sys.modules))"

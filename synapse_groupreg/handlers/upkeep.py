@@ -11,9 +11,8 @@ from synapse_groupreg.handlers.act_measures import touched_by
 from synapse_groupreg.handlers.labelling import Labeller
 from synapse_groupreg.handlers.measures import Here, show, tell
 from synapse_groupreg.handlers.start import SERVER
-from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.identity import smallest_tier, tier
-from synapse_groupreg.storage import acts, changes, identity, measures, people, quotas, rooms, state
+from synapse_groupreg.storage import acts, changes, measures, quotas, rooms, state
 from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
@@ -153,32 +152,3 @@ def _give_rows(txn: Transaction, after: str) -> str:
 def _tidy(txn: Transaction, now_ms: int) -> None:
     quotas.forget_expired(txn, now_ms)
     changes.forget(txn, now_ms)
-
-
-async def contact_changed(database: Database, homeserver: Homeserver, user_id: str) -> None:
-    """Follow an e-mail address or telephone number that Synapse verified, or that was removed."""
-    if await database.run("groupreg_contact", _note_contact, user_id, homeserver.now_ms()):
-        await homeserver.poke()
-
-
-def _note_contact(txn: Transaction, user_id: str, now_ms: int) -> bool:
-    before = identity.assurance_of(txn, user_id)
-    if people.has_threepid(txn, user_id):
-        identity.put(txn, user_id, identity.THREEPID, Assurance.contact, now_ms)
-    else:
-        identity.drop(txn, user_id, identity.THREEPID)
-    after = identity.assurance_of(txn, user_id)
-    if after is before:
-        return False
-    acts.append(
-        txn,
-        now_ms=now_ms,
-        author=SERVER,
-        action="verify",
-        subject=user_id,
-        reason="verified e-mail address or telephone number",
-        before={"assurance": before.name},
-        after={"assurance": after.name},
-    )
-    changes.publish(txn, {("account", user_id)}, now_ms)
-    return True

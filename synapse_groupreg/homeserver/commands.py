@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from synapse_groupreg.policy.commands import is_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from synapse.events import EventBase
     from synapse.module_api import ModuleApi
 
@@ -25,9 +27,9 @@ _AFTER_MS = 100
 
 
 class Ear:
-    """Listens in one process; to nothing where nobody could answer."""
+    """Listens in one process; to nothing where nobody could answer. `commands` are made as the first one is heard."""
 
-    def __init__(self, api: ModuleApi, commands: Commands | None, own_account: str | None) -> None:
+    def __init__(self, api: ModuleApi, commands: Callable[[], Commands] | None, own_account: str | None) -> None:
         self._api = api
         self._commands = commands
         self._own_account = own_account
@@ -46,6 +48,6 @@ class Ear:
     async def _answer(self, user_id: str, room_id: str, body: str) -> None:
         assert self._commands is not None
         try:
-            await self._commands.hear(user_id, room_id, body)
+            await self._commands().hear(user_id, room_id, body)
         except Exception:
             logger.exception("A command was not answered")

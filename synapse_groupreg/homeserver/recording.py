@@ -9,8 +9,6 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg.errors import CannotStart
 from synapse_groupreg.handlers.retention.anchors import Anchors
 from synapse_groupreg.handlers.retention.belonging import check, check_missing, check_place
@@ -23,21 +21,17 @@ from synapse_groupreg.handlers.retention.recorder import Recorder
 from synapse_groupreg.homeserver import compat
 from synapse_groupreg.homeserver.retention_keys import RetentionKeys, missing_files
 from synapse_groupreg.retention.records import LogName
-from synapse_groupreg.storage import keeping, known_logs
 from synapse_groupreg.storage.store import StoreUnavailable
 from synapse_groupreg.storage.stores import open_reader, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from collections.abc import Set as AbstractSet
-
     from synapse.module_api import ModuleApi
 
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.homeserver.keys import IdentityKey
-    from synapse_groupreg.storage.database import Database, Transaction
-    from synapse_groupreg.storage.known_logs import KnownLog
+    from synapse_groupreg.storage.database import Database
+    from synapse_groupreg.storage.known_logs import Remembered
     from synapse_groupreg.storage.store import StoreReader
 
 logger = logging.getLogger(__name__)
@@ -46,28 +40,6 @@ _EVERY_MS = 1_000
 _REMOVE_MS = 3_600_000
 _FIRST_MS = 30_000
 _MEASURE_MS = 10_000
-
-
-@attrs.frozen(kw_only=True)
-class Remembered:
-    """What Synapse's database says of the retention store when a process starts."""
-
-    logs: Mapping[str, KnownLog]
-    """The newest shard of each log that was ever begun."""
-    given_up: AbstractSet[str]
-    """Logs that staff let go on without what was lost."""
-    renewing: bool
-    """Whether keys are being renewed."""
-
-
-def remembered(txn: Transaction) -> Remembered:
-    """Read it."""
-    work = keeping.waiting(txn)
-    return Remembered(
-        logs=known_logs.newest(known_logs.everything(txn)),
-        given_up={one.log for one in work if one.kind == keeping.EPOCH},
-        renewing=any(one.kind == keeping.ROTATE for one in work),
-    )
 
 
 class Recording:

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from synapse_groupreg.storage import keeping
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from synapse_groupreg.storage.database import Transaction
 
@@ -72,3 +75,25 @@ def remember(txn: Transaction, logs: Iterable[KnownLog]) -> None:
             " root = excluded.root, noted_ms = excluded.noted_ms",
             (one.log, one.shard, one.signing_key, one.wrapping_key, one.origin, one.size, one.root, one.noted_ms),
         )
+
+
+@attrs.frozen(kw_only=True)
+class Remembered:
+    """What Synapse's database says of the retention store when a process starts."""
+
+    logs: Mapping[str, KnownLog]
+    """The newest shard of each log that was ever begun."""
+    given_up: AbstractSet[str]
+    """Logs that staff let go on without what was lost."""
+    renewing: bool
+    """Whether keys are being renewed."""
+
+
+def remembered(txn: Transaction) -> Remembered:
+    """Read what is remembered."""
+    work = keeping.waiting(txn)
+    return Remembered(
+        logs=newest(everything(txn)),
+        given_up={one.log for one in work if one.kind == keeping.EPOCH},
+        renewing=any(one.kind == keeping.ROTATE for one in work),
+    )

@@ -19,6 +19,7 @@ from synapse_groupreg.handlers.exports import Download
 from synapse_groupreg.policy.actions import Staff
 from synapse_groupreg.web import group_page, openapi, pages, rules, streaming
 from synapse_groupreg.web.endpoint import Call, find
+from synapse_groupreg.web.front import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "/_synapse/client/groupreg"
 BASE = f"{PREFIX}/v1"
 _MAX_BODY = 4 * 1024 * 1024
 _STATUS: dict[type[errors.GroupRegError], tuple[int, str]] = {

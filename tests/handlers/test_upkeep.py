@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from synapse_groupreg.handlers.contacts import contact_changed
 from synapse_groupreg.handlers.start import SERVER
-from synapse_groupreg.handlers.upkeep import Upkeep, contact_changed
+from synapse_groupreg.handlers.upkeep import Upkeep
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.types import RoomKind

@@ -21,7 +21,7 @@ import synapse_groupreg
 from synapse_groupreg import errors, texts
 from synapse_groupreg.config import CODES, load
 from synapse_groupreg.handlers.actions import CARRY_OUT
-from synapse_groupreg.policy import TABLES, blacklist, federation, groups, identity, quotas, roles, suspensions
+from synapse_groupreg.policy import TABLES, blacklist, federation, groups, identity, mutes, quotas, roles, suspensions
 from synapse_groupreg.policy.actions import Action
 from synapse_groupreg.policy.types import Violation
 from synapse_groupreg.storage.database import migrations
@@ -29,6 +29,7 @@ from synapse_groupreg.web.acting import Acting
 from synapse_groupreg.web.api import endpoints
 from synapse_groupreg.web.appealing import Appealing
 from synapse_groupreg.web.exporting import Exporting
+from synapse_groupreg.web.groups import Groups
 from synapse_groupreg.web.importing import Importing
 from synapse_groupreg.web.keeping import Keeping
 from synapse_groupreg.web.listing import Listing
@@ -181,7 +182,7 @@ def test_every_rule_stands_in_a_table() -> None:
     listed = {rule for table in TABLES.values() for rule in table}
     written = {
         function
-        for module in (blacklist, federation, groups, identity, quotas, roles, suspensions)
+        for module in (blacklist, federation, groups, identity, mutes, quotas, roles, suspensions)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if not name.startswith("_")
         and function.__module__ == module.__name__
@@ -260,7 +261,7 @@ def test_every_action_is_carried_out() -> None:
 def test_every_action_is_reachable_by_rest_under_its_right(action: type[Action]) -> None:
     makers = {
         function.__qualname__
-        for surface in (Acting, Importing, Listing, Exporting, Keeping, Appealing, Packing)
+        for surface in (Acting, Importing, Listing, Exporting, Keeping, Appealing, Packing, Groups)
         for _, function in inspect.getmembers(surface, inspect.isfunction)
         if re.search(rf"actions\.{action.__name__}\(", inspect.getsource(function))
     }
@@ -272,7 +273,7 @@ def test_every_handler_has_its_endpoint() -> None:
     served = {endpoint.handle.__func__ for endpoint in table()}
     written = {
         function
-        for surface in (Reading, Acting, Importing, Listing, Searching, Exporting, Keeping, Appealing, Packing)
+        for surface in (Reading, Acting, Importing, Listing, Searching, Exporting, Keeping, Appealing, Packing, Groups)
         for name, function in inspect.getmembers(surface, inspect.iscoroutinefunction)
         if not name.startswith("_")
     }

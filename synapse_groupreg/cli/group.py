@@ -1,19 +1,28 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""`groupreg group`: groups by their numbers."""
+"""`groupreg group`: groups by their numbers, and what those who look after one do in it."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
+from synapse_groupreg.cli.changes import report
 from synapse_groupreg.cli.client import path
-from synapse_groupreg.cli.options import Cli, limit_option, server_command
+from synapse_groupreg.cli.options import Cli, act_command, check_user_id, limit_option, server_command
 from synapse_groupreg.cli.room import list_rooms, show_room
+from synapse_groupreg.cli.times import EXAMPLES, moment
+
+if TYPE_CHECKING:
+    from synapse_groupreg.cli.client import Client
+
+SAID = ("room", "reason", "author")
 
 
 @click.group()
 def group() -> None:
-    """Look groups up by their numbers."""
+    """Look groups up by their numbers, and look after one that you founded or manage."""
 
 
 @group.command("list")
@@ -34,9 +43,53 @@ def show(cli: Cli, group: str) -> None:
     GROUP is its number, like 123456786, or its id or an alias, in quotes.
     """
     client = cli.client()
-    named = group.startswith("!") or (group.startswith("#") and ":" in group)
-    answer = client.get(path("rooms", client.room_id(group))) if named else client.get(path("groups", group))
+    by_id = _by_id(client, group)
+    answer = client.get(path("groups", group)) if by_id is None else client.get(path("rooms", by_id))
     if cli.as_json:
         cli.out.data(answer)
     else:
         show_room(cli.out, answer)
+
+
+@group.command()
+@click.argument("group")
+@click.argument("person")
+@click.option("--until", "until_ms", type=moment, metavar="WHEN", help=f"When it ends, {EXAMPLES}; else in an hour.")
+@act_command
+def mute(cli: Cli, group: str, person: str, until_ms: int | None, *, dry_run: bool, reason: str | None) -> None:
+    """Let a member post nothing in a group for a while.
+
+    GROUP is its number, or its id or an alias, in quotes; PERSON an account, who is told the reason. Only the founder
+    and the managers of the group can do it, and not to each other; it ends by itself. In a chat: !group mute
+    """
+    client = cli.client()
+    given = {"until_ms": until_ms, "reason": reason}
+    body: dict[str, Any] = {name: held for name, held in given.items() if held is not None}
+    named = _by_id(client, group) or group
+    answer = client.act("PUT", path("rooms", named, "mutes", check_user_id(person)), body, dry_run=dry_run)
+    report(cli.out, answer, act=f"mute {person} in {group}", done=f"Muted {person} in {group}", said=SAID)
+    if answer.get("dry") and not cli.as_json:
+        cli.out.say("The server only tries its rules out, so this refuses nothing yet.")
+
+
+@group.command()
+@click.argument("group")
+@click.argument("person")
+@act_command
+def unmute(cli: Cli, group: str, person: str, *, dry_run: bool, reason: str | None) -> None:
+    """Let somebody post again before their mute ends.
+
+    GROUP is its number, or its id or an alias, in quotes; PERSON an account. What the staff imposed only the staff
+    can lift.
+    """
+    client = cli.client()
+    named, body = _by_id(client, group) or group, {"reason": reason} if reason else {}
+    answer = client.act("DELETE", path("rooms", named, "mutes", check_user_id(person)), body, dry_run=dry_run)
+    said = (*SAID, "until_ms")
+    report(cli.out, answer, act=f"unmute {person} in {group}", done=f"Unmuted {person} in {group}", said=said)
+
+
+def _by_id(client: Client, group: str) -> str | None:
+    """Find the id of a group that is named by it or by an alias; None where it is named by its number."""
+    named = group.startswith("!") or (group.startswith("#") and ":" in group)
+    return client.room_id(group) if named else None

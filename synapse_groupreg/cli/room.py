@@ -13,7 +13,7 @@ from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.journal import say_rest
 from synapse_groupreg.cli.measures import show_measures
 from synapse_groupreg.cli.options import Cli, Places, act_command, limit_option, places, places_or_null, server_command
-from synapse_groupreg.cli.times import now_ms
+from synapse_groupreg.cli.times import now_ms, utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,4 +146,7 @@ def show_room(out: Output, room: Answer) -> None:
             "replaced by": room.get("successor"),
         },
     )
+    muted = [f"{named(room, one['account'])} until {utc(one['until_ms'])}" for one in room.get("mutes") or []]
+    if muted:
+        out.facts("Muted by those who look after the group (UTC)", {"accounts": ", ".join(muted)})
     show_measures(out, room.get("measures") or [], now_ms())

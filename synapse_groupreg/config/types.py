@@ -26,6 +26,7 @@ Code = Literal[
     "posting-suspended",
     "room-posting-suspended",
     "room-joining-suspended",
+    "muted",
     "management-suspended",
     "founding-revoked",
     "room-replaced",

@@ -16,6 +16,7 @@ from synapse_groupreg.handlers import (
     act_labels,
     act_lists,
     act_measures,
+    act_mutes,
     act_packets,
     act_proposals,
     act_quotas,
@@ -23,7 +24,7 @@ from synapse_groupreg.handlers import (
     act_staff,
 )
 from synapse_groupreg.handlers.rights import require
-from synapse_groupreg.policy import actions, appeal_actions, packet_actions, record_actions
+from synapse_groupreg.policy import actions, appeal_actions, group_actions, packet_actions, record_actions
 from synapse_groupreg.storage import acts, changes
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     actions.LimitAccount: act_quotas.limit_account,
     actions.CapRoom: act_quotas.cap_room,
     actions.LabelRoom: act_labels.label,
+    group_actions.MuteMember: act_mutes.mute,
+    group_actions.UnmuteMember: act_mutes.unmute,
     actions.Impose: act_measures.impose,
     actions.Lift: act_measures.lift,
     actions.SetReport: act_measures.set_report,

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
-import attrs
-
 from synapse_groupreg import texts
 from synapse_groupreg.errors import Conflict
 from synapse_groupreg.handlers import act_appeals, views
+from synapse_groupreg.handlers.group_commands import GroupCommands
 from synapse_groupreg.handlers.group_pages import LINK_MS
 from synapse_groupreg.handlers.measures import Here
+from synapse_groupreg.handlers.question import Question
+from synapse_groupreg.handlers.roles import role_of
 from synapse_groupreg.handlers.wording import RULES_PATH
 from synapse_groupreg.policy.actions import Staff
 from synapse_groupreg.policy.appeal_actions import MakeAppeal
@@ -24,11 +25,10 @@ from synapse_groupreg.policy.appeals import LONGEST
 from synapse_groupreg.policy.commands import WORDS, Asked, Unknown, parse, write
 from synapse_groupreg.policy.identity import needs
 from synapse_groupreg.policy.numbers import read
-from synapse_groupreg.policy.roles import Role, power_of
-from synapse_groupreg.storage import notices, numbers, rooms, state
+from synapse_groupreg.storage import notices, numbers, state
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers import Homeserver
@@ -45,28 +45,6 @@ _MINUTE_MS = 60_000
 _A_MINUTE = 6
 """How many commands of one account are answered in a minute."""
 _MOST_ACCOUNTS = 10_000
-
-
-@attrs.frozen(kw_only=True)
-class Question:
-    """Who asks, in which language, about which group, if about one."""
-
-    user_id: str
-    language: str
-    group: Group | None
-    word: str
-    written: str = ""
-    text: str = ""
-
-    def say(self, key: str, /, **facts: object) -> str:
-        """A sentence in the language of who asks."""
-        return texts.text(f"command.{key}", self.language, **facts)
-
-    @property
-    def name(self) -> str:
-        """What the group is called."""
-        assert self.group is not None
-        return self.group.name or texts.text("group.unnamed", self.language)
 
 
 class Commands:
@@ -88,10 +66,11 @@ class Commands:
         self._words = words
         self._pages = pages
         self._actions = actions
+        self._in_groups = GroupCommands(config, database, homeserver, words, actions)
         self._asked: dict[str, deque[int]] = {}
 
-    async def hear(self, user_id: str, room_id: str, body: str) -> None:
-        """Answer a message, if it is a command that its sender may give."""
+    async def hear(self, user_id: str, room_id: str, body: str, mentions: Sequence[str] = ()) -> None:
+        """Answer a message, if it is a command that its sender may give; `mentions` are those whom it links."""
         spoken = parse(body)
         if spoken is None or not self._in_time(user_id):
             return
@@ -104,16 +83,24 @@ class Commands:
         elif isinstance(spoken, Unknown):
             lines = [_unknown(spoken, language)]
         else:
-            lines = await self._answer(spoken, user_id, room_id, language)
+            lines = await self._answer(spoken, user_id, room_id, language, mentions)
         await self._database.run(
             "groupreg_command", notices.answer, user_id, room_id, "\n".join(lines), self._homeserver.now_ms()
         )
 
-    async def _answer(self, spoken: Asked, user_id: str, room_id: str, language: str) -> list[str]:
+    async def _answer(
+        self, spoken: Asked, user_id: str, room_id: str, language: str, mentions: Sequence[str]
+    ) -> list[str]:
         word, written = spoken.word, spoken.written
         group = await self._group(written, user_id, room_id)
         question = Question(
-            user_id=user_id, language=language, group=group, word=word, written=written, text=spoken.text
+            user_id=user_id,
+            language=language,
+            group=group,
+            word=word,
+            written=written,
+            text=spoken.text,
+            mentions=tuple(mentions),
         )
         if group is None and written and WORDS[word]:
             return [question.say("no_such_group", number=written)]
@@ -174,12 +161,13 @@ class Commands:
         lines = []
         if question.group is not None:
             role = await self._database.run(
-                "groupreg_command", _role_of, question.group.room_id, question.user_id, self._config
+                "groupreg_command", role_of, question.group.room_id, question.user_id, self._config
             )
             if role is not None:
                 lines.append(
                     question.say("me.role", name=question.name, role=texts.text(f"role.{role}", question.language))
                 )
+            lines += await self._in_groups.own_mute(question)
         assurance = texts.text(f"assurance.{found['assurance']}", question.language)
         lines.append(question.say("me.assurance", assurance=assurance))
         for key, quota in (("founded", "rooms_founded"), ("joined", "rooms_joined")):
@@ -207,6 +195,14 @@ class Commands:
             except Conflict:
                 found = "open"  # somebody else was faster
         return [question.say(f"appeal.{found or 'made'}", case=case)]
+
+    async def mute(self, question: Question) -> list[str]:
+        """Who can't post in the group for a while, or one more."""
+        return await self._in_groups.mute(question)
+
+    async def unmute(self, question: Question) -> list[str]:
+        """Somebody can post again."""
+        return await self._in_groups.unmute(question)
 
     async def report(self, question: Question) -> list[str]:
         """How to report something."""
@@ -275,6 +271,8 @@ _ANSWERS: Mapping[str, Callable[[Commands, Question], Awaitable[list[str]]]] = {
     "appeal": Commands.appeal,
     "report": Commands.report,
     "link": Commands.link,
+    "mute": Commands.mute,
+    "unmute": Commands.unmute,
 }
 
 
@@ -295,13 +293,3 @@ def _own_groups(txn: Transaction, user_id: str) -> list[tuple[str, str | None]]:
     """The numbers and names of the groups that an account is in, by number."""
     numbered = numbers.of_rooms(txn, state.joined_by(txn, [user_id]))
     return sorted((number, state.name(txn, room_id)) for room_id, number in numbered.items())
-
-
-def _role_of(txn: Transaction, room_id: str, user_id: str, config: GroupRegConfig) -> Role | None:
-    row, made = rooms.get(txn, room_id), state.create(txn, room_id)
-    if row is None or made is None or state.membership(txn, room_id, user_id) != "join":
-        return None
-    if row.founder == user_id:
-        return Role.founder
-    level = power_of(user_id, state.content(txn, room_id, "m.room.power_levels"))
-    return Role.manager if user_id in made.creators or level >= config.roles.manager_power_level else Role.member

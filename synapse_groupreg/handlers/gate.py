@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 import attrs
 
 from synapse_groupreg.handlers import places
+from synapse_groupreg.handlers.roles import LEADING, role_of
 from synapse_groupreg.policy import judge
 from synapse_groupreg.policy.notices import needs_notice
 from synapse_groupreg.policy.types import (
@@ -109,10 +110,13 @@ class Gate:
         manages: bool = False,
     ) -> Answer:
         """Judge an event. `retracts_own` is asked only if something depends on it."""
-        attempt = Send(actor=self._people.account(user_id), room=self._room(room_id), manages=manages)
+        mute = self._snapshot.mute(user_id, room_id, self._homeserver.now_ms())
+        attempt = Send(actor=self._people.account(user_id), room=self._room(room_id), manages=manages, mute=mute)
         if judge(attempt, self._config).allowed:
             return GO_ON
         own = retracts_own is not None and await retracts_own()
+        if mute is not None and mute.account != user_id and await self._leads(user_id, room_id):
+            attempt = attrs.evolve(attempt, mute=None)  # nobody mutes the founder or a manager by another account
         return await self._conclude(await self._closer(attrs.evolve(attempt, retracts_own=own)))
 
     @recorded
@@ -216,6 +220,10 @@ class Gate:
         if since_ms is None or self._config.on_error.retention == "allow" or self._snapshot.mode == "dry":
             return False
         return self._homeserver.now_ms() - since_ms > UNRECORDED_MS and self._homeserver.is_mine(user_id)
+
+    async def _leads(self, user_id: str, room_id: str) -> bool:
+        role = await self._database.run("groupreg_role", role_of, room_id, user_id, self._config)
+        return role in LEADING
 
     def _room(self, room_id: str) -> Room:
         return self._snapshot.room(room_id, self._homeserver.now_ms())

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.config import Mode
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.policy.actions import StaffRole
+    from synapse_groupreg.policy.mutes import Mute
     from synapse_groupreg.storage.database import Database, Transaction
     from synapse_groupreg.storage.facts import Facts
     from synapse_groupreg.storage.rooms import RoomRow
@@ -85,6 +86,7 @@ class Snapshot:
         self.staff: dict[str, frozenset[StaffRole]] = {}
         self._accounts: dict[str, tuple[Measure, ...]] = {}
         self._rooms: dict[str, tuple[Measure, ...]] = {}
+        self._mutes: dict[str, tuple[Mute, ...]] = {}
         self._globs: tuple[Measure, ...] = ()
         self._by_glob = _by_glob(())
         self._emergencies: tuple[Measure, ...] = ()
@@ -122,6 +124,7 @@ class Snapshot:
             self.assurance, self._large_or_replaced = news.assurance, news.rooms
             self._accounts = dict(facts.account_measures)
             self._rooms = dict(facts.room_measures)
+            self._mutes = dict(facts.mutes)
         else:
             self._apply_changes(facts)
         if facts.globs != self._globs:  # else what was matched before stays known
@@ -138,6 +141,7 @@ class Snapshot:
             if kind == "account":
                 self.assurance[subject] = facts.assurances.get(subject, Assurance.none)
                 _set_or_drop(self._accounts, subject, facts.account_measures.get(subject))
+                _set_or_drop(self._mutes, subject, facts.mutes.get(subject))
             elif kind == "room":
                 _set_or_drop(self._rooms, subject, facts.room_measures.get(subject))
                 self._large_or_replaced[subject] = _packed(facts.rooms.get(subject))
@@ -145,8 +149,8 @@ class Snapshot:
     @property
     def exceptions(self) -> int:
         """Of how many accounts, rooms, servers, globs and switches there is something to say."""
-        things: list[Sized] = [self._accounts, self._rooms, self._globs, self._emergencies, self._large_or_replaced]
-        return sum(map(len, things))
+        things: list[Sized] = [self._accounts, self._rooms, self._mutes, self._globs, self._emergencies]
+        return sum(map(len, [*things, self._large_or_replaced]))
 
     def account_measures(self, user_id: str, now_ms: int) -> tuple[Measure, ...]:
         """The live measures on an account, its person and its server, on globs that cover it, and on everybody."""
@@ -155,6 +159,11 @@ class Snapshot:
         if not (own or globs or self._emergencies):
             return ()
         return fold((*(own or ()), *globs, *self._emergencies), now_ms)
+
+    def mute(self, user_id: str, room_id: str, now_ms: int) -> Mute | None:
+        """What keeps an account from posting in a group: its own mute, else that of another account of the person."""
+        held = [one for one in self._mutes.get(user_id, ()) if one.room_id == room_id and now_ms < one.until_ms]
+        return max(held, key=lambda one: (one.account == user_id, one.until_ms), default=None)
 
     def room(self, room_id: str, now_ms: int) -> Room:
         """A room, taken for a group as long as nobody looked closer."""

@@ -10,9 +10,10 @@ from synapse_groupreg.handlers import labelling, metrics, numbering
 from synapse_groupreg.handlers.act_measures import touched_by
 from synapse_groupreg.handlers.labelling import Labeller
 from synapse_groupreg.handlers.measures import Here, show, tell
+from synapse_groupreg.handlers.snapshot import touched_accounts
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.policy.identity import smallest_tier, tier
-from synapse_groupreg.storage import acts, changes, measures, quotas, rooms, state
+from synapse_groupreg.storage import acts, changes, measures, mutes, quotas, rooms, state
 from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def close_replaced(txn: Transaction, now_ms: int) -> dict[str, str]:
     for old, new in closed.items():
         for moved in measures.move(txn, old, new, now_ms):
             touched |= touched_by(txn, moved)
+        for account in mutes.move(txn, old, new, now_ms):
+            touched |= touched_accounts(relatives(txn, account))
     if closed:
         changes.publish(txn, touched, now_ms)
     return closed
@@ -152,3 +155,4 @@ def _give_rows(txn: Transaction, after: str) -> str:
 def _tidy(txn: Transaction, now_ms: int) -> None:
     quotas.forget_expired(txn, now_ms)
     changes.forget(txn, now_ms)
+    mutes.forget_ended(txn, now_ms)

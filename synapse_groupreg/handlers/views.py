@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from synapse_groupreg.errors import NotFound
 from synapse_groupreg.handlers import labelling
 from synapse_groupreg.handlers.act_staff import require_account
@@ -15,7 +17,7 @@ from synapse_groupreg.policy.measures import SubjectKind, fold
 from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.roles import managers
 from synapse_groupreg.policy.types import RoomKind
-from synapse_groupreg.storage import identity, measures, numbers, people, quotas, rooms, staff, state
+from synapse_groupreg.storage import identity, measures, mutes, numbers, people, quotas, rooms, staff, state
 from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def account(txn: Transaction, user_id: str, config: GroupRegConfig, now_ms: int)
             "rooms_founded": _use(founded, quotas.override(txn, subject, quotas.FOUNDED)),
             "rooms_joined": _use(joined, quotas.override(txn, subject, quotas.JOINED)),
         },
-        "measures": [show(one) for one in _on_account(txn, user_id, now_ms)],
+        "measures": [show(one) for one in on_account(txn, user_id, now_ms)],
         "roles": sorted(staff.roles(txn, user_id)),
         "exempt": any(matches(glob, user_id) for glob in config.exempt),
     }
@@ -80,7 +82,8 @@ def room(txn: Transaction, room_id: str, config: GroupRegConfig, now_ms: int) ->
         "predecessor": made.predecessor,
         "successor": row.successor or state.successors(txn, [room_id]).get(room_id),
         "quotas": {"members": _use(used, quotas.override(txn, quotas.room_subject(room_id), quotas.MEMBERS))},
-        "measures": [show(one) for one in _on_room(txn, room_id, now_ms)],
+        "measures": [show(one) for one in on_room(txn, room_id, now_ms)],
+        "mutes": [attrs.asdict(one) for one in mutes.of_room(txn, room_id, now_ms)],
     }
 
 
@@ -126,7 +129,8 @@ def _use(use: Use, override: int | None) -> View:
     return {"used": use.used, "limit": use.limit, "override": override}
 
 
-def _on_account(txn: Transaction, user_id: str, now_ms: int) -> tuple[Measure, ...]:
+def on_account(txn: Transaction, user_id: str, now_ms: int) -> tuple[Measure, ...]:
+    """The measures in force on an account, its person, and globs that cover it."""
     person = identity.person_of(txn, user_id)
     found = measures.of_subjects(txn, SubjectKind.account, relatives(txn, user_id), now_ms)
     found += measures.of_subjects(txn, SubjectKind.person, [person] if person else [], now_ms)
@@ -134,7 +138,8 @@ def _on_account(txn: Transaction, user_id: str, now_ms: int) -> tuple[Measure, .
     return fold([*found, *(one for one in globs if matches(one.subject, user_id))], now_ms)
 
 
-def _on_room(txn: Transaction, room_id: str, now_ms: int) -> tuple[Measure, ...]:
+def on_room(txn: Transaction, room_id: str, now_ms: int) -> tuple[Measure, ...]:
+    """The measures in force on a room, the server that its id names, and globs that cover it."""
     found = measures.of_subjects(txn, SubjectKind.room, [room_id], now_ms)
     servers = measures.of_kinds(txn, [SubjectKind.server], now_ms)
     found += [one for one in servers if server_matches(one.subject, server_of(room_id))]

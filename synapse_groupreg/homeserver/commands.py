@@ -8,6 +8,7 @@ For all other messages it looks at a few characters.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.policy.commands import is_command
@@ -42,12 +43,24 @@ class Ear:
         # Other bots speak in notices; answering these could go on for ever.
         if isinstance(body, str) and is_command(body) and event.content.get("msgtype") == "m.text":
             self._api.delayed_background_call(
-                _AFTER_MS, self._answer, event.sender, event.room_id, body, desc="groupreg_command"
+                _AFTER_MS,
+                self._answer,
+                event.sender,
+                event.room_id,
+                body,
+                _mentioned(event.content.get("m.mentions")),
+                desc="groupreg_command",
             )
 
-    async def _answer(self, user_id: str, room_id: str, body: str) -> None:
+    async def _answer(self, user_id: str, room_id: str, body: str, mentions: list[str]) -> None:
         assert self._commands is not None
         try:
-            await self._commands().hear(user_id, room_id, body)
+            await self._commands().hear(user_id, room_id, body, mentions)
         except Exception:
             logger.exception("A command was not answered")
+
+
+def _mentioned(said: object) -> list[str]:
+    """Whom a message links, as its client says."""
+    named = said.get("user_ids") if isinstance(said, Mapping) else None
+    return [one for one in named if isinstance(one, str)] if isinstance(named, list | tuple) else []

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from synapse_groupreg.policy import blacklist, federation, groups, identity, quotas, roles, suspensions
+from synapse_groupreg.policy import blacklist, federation, groups, identity, mutes, quotas, roles, suspensions
 from synapse_groupreg.policy.types import Attempt, Found, Invite, Join, LogIn, Manage, Send, Verdict, Violation
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ SEND: tuple[Rule, ...] = (
     suspensions.emergency,  # 5.3
     suspensions.posting,  # 11.2
     suspensions.room_posting,  # 11.1
+    mutes.muted,  # 9
     suspensions.management,  # 11.2
     groups.not_replaced,  # 8.1
     identity.to_post,  # 6.2

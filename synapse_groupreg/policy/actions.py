@@ -47,6 +47,7 @@ class Right(enum.StrEnum):
     read_rooms = "read rooms"
     cap_room = "cap rooms"
     label_room = "label groups of one's own"
+    look_after = "look after groups of one's own"
     read_measures = "read measures"
     impose = "impose measures"
     emergency = "switch emergencies"
@@ -88,6 +89,7 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.read_rooms: _WATCH,
     Right.cap_room: _RUN,
     Right.label_room: _ALL,  # every account may, see EVERYBODY; in groups that it founded
+    Right.look_after: _ALL,  # every account may, see EVERYBODY; in groups that it founded or manages
     Right.read_measures: _WATCH,
     Right.impose: _DECIDE,
     Right.emergency: frozenset({StaffRole.operator, StaffRole.reviewer}),
@@ -110,7 +112,7 @@ ROLES: dict[Right, frozenset[StaffRole]] = {
     Right.export_records: _INSPECT,
 }
 """Which roles have a right. A server admin has every right."""
-EVERYBODY = frozenset({Right.read_policy, Right.label_room, Right.appeal})
+EVERYBODY = frozenset({Right.read_policy, Right.label_room, Right.look_after, Right.appeal})
 """Rights of every account of this server."""
 
 

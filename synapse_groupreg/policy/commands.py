@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from urllib.parse import unquote
 
 import attrs
 
@@ -22,14 +24,31 @@ WORDS: Mapping[str, bool] = MappingProxyType(
         "appeal": False,
         "report": False,
         "link": True,
+        "mute": True,
+        "unmute": True,
     }
 )
 """Every command, and whether it is about a group; `info` may be left out."""
 WITH_TEXT = frozenset({"appeal"})
 """Commands that take, behind a number, what their author says."""
+WITH_ARGUMENTS = frozenset({"mute", "unmute"})
+"""Commands that say more than which group they are about; its number, where it stands, comes first."""
 _LONGEST = 200
 """Characters that are looked at: no command is longer, but for what somebody says in one."""
 _LONGEST_WORD = 30
+_NUMBER = re.compile(r"#?g?[0-9]{9}(:.*)?")
+_LINK = re.compile(r"(?:\[[^\]]*\]\()?https://matrix\.to/#/((?:@|%40)[^\s?)]+)[^\s)]*\)?")
+"""Some clients write a person whom their user chose from a list like this."""
+_BEHIND_A_NAME = " ,:;\t"
+_DURATION = re.compile(r"([0-9]{1,5})(\w+)")
+_SECOND_MS = 1_000
+_UNITS_MS = {
+    **dict.fromkeys(("s", "秒", "초"), _SECOND_MS),
+    **dict.fromkeys(("m", "min", "分", "分钟", "분"), 60 * _SECOND_MS),
+    **dict.fromkeys(("h", "小时", "时", "시간"), 3_600 * _SECOND_MS),
+    **dict.fromkeys(("d", "天", "日", "일"), 86_400 * _SECOND_MS),
+    **dict.fromkeys(("w", "周", "주"), 604_800 * _SECOND_MS),
+}
 
 
 @attrs.frozen
@@ -39,7 +58,7 @@ class Asked:
     word: str
     written: str = ""
     text: str = ""
-    """For a command that takes one, what follows the number: as it was typed, lines and all."""
+    """For a command that takes more, what follows the number: as it was typed, lines and all."""
 
 
 @attrs.frozen
@@ -67,6 +86,11 @@ def parse(body: str) -> Asked | Unknown | None:
     if word in WITH_TEXT:
         _, _, *said = body.split(maxsplit=3)
         return Asked(word, _normal(said[0][:_LONGEST_WORD]) if said else "", "".join(said[1:]).strip())
+    if word in WITH_ARGUMENTS:
+        _, _, *said = body.split(maxsplit=2)
+        first, _, behind = said[0].partition(" ") if said else ("", "", "")
+        numbered = _NUMBER.fullmatch(_normal(first)) is not None
+        return Asked(word, _normal(first) if numbered else "", (behind if numbered else "".join(said)).strip())
     if word in WORDS:
         return Asked(word, " ".join(rest[1:]))
     nearest = difflib.get_close_matches(word, WORDS, n=1)
@@ -76,6 +100,35 @@ def parse(body: str) -> Asked | Unknown | None:
 def write(word: str, number: str = "") -> str:
     """A command as people type it."""
     return " ".join(part for part in (PREFIX, "" if word == "info" else word, number) if part)
+
+
+def whom(said: str, server_name: str, mentioned: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
+    """The account that somebody names first, and what they say behind it; None if it isn't told.
+
+    `mentioned` are those whom their client linked, with the names that may stand in the text for them: a client that
+    offers people to choose from writes what they are called, and their ids beside it.
+    """
+    link = _LINK.match(said)
+    if link is not None:
+        return unquote(link[1]), said[link.end() :].strip(_BEHIND_A_NAME)
+    first, _, behind = said.partition(" ")
+    named = unicodedata.normalize("NFKC", first).rstrip(_BEHIND_A_NAME)
+    if named.startswith("@") and ":" in named:
+        return named, behind.strip()
+    if len(mentioned) == 1:
+        ((user_id, names),) = mentioned.items()
+        for name in sorted(names, key=len, reverse=True):
+            if said[: len(name)].casefold() == name.casefold():
+                return user_id, said[len(name) :].strip(_BEHIND_A_NAME)
+        return user_id, behind.strip()
+    return (f"{named}:{server_name}", behind.strip()) if named.startswith("@") and named != "@" else None
+
+
+def duration_ms(word: str) -> int | None:
+    """A duration as people write it (`30m`, `2h`, `2小时`); None for what is none."""
+    found = _DURATION.fullmatch(_normal(word))
+    unit = _UNITS_MS.get(found[2]) if found else None
+    return int(found[1]) * unit if found and unit else None
 
 
 def _normal(text: str) -> str:

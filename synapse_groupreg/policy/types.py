@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.config import Mode
     from synapse_groupreg.policy.measures import Measure
+    from synapse_groupreg.policy.mutes import Mute
 
 
 class RoomKind(enum.StrEnum):
@@ -84,6 +85,8 @@ class Send:
     """Whether it only takes back what the actor wrote."""
     manages: bool = False
     """Whether it changes the room or what others wrote: state that is not about the actor, or a redaction."""
+    mute: Mute | None = None
+    """That of the actor, or of another account of the same person, in this room."""
 
 
 @attrs.frozen(kw_only=True)

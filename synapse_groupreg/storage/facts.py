@@ -14,13 +14,14 @@ import attrs
 
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import GLOBS, Measure, SubjectKind
-from synapse_groupreg.storage import changes, identity, measures, meta, reported, rooms, staff
+from synapse_groupreg.storage import changes, identity, measures, meta, mutes, reported, rooms, staff
 from synapse_groupreg.storage.database import pages, select_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from synapse_groupreg.policy.actions import StaffRole
+    from synapse_groupreg.policy.mutes import Mute
     from synapse_groupreg.storage.database import Transaction
 
 
@@ -36,6 +37,8 @@ class Facts:
     """Of the accounts that changed; where everything is read, `every_assurance` has them, a page at a time."""
     account_measures: dict[str, tuple[Measure, ...]]
     room_measures: dict[str, tuple[Measure, ...]]
+    mutes: dict[str, tuple[Mute, ...]]
+    """By account: its own, and those of whoever else is the same person."""
     globs: tuple[Measure, ...]
     """The measures on servers and on globs of accounts and rooms: always all of them."""
     emergencies: tuple[Measure, ...]
@@ -66,6 +69,7 @@ def since(txn: Transaction, version: int | None, now_ms: int) -> Facts | None:
         assurances=_assurances(txn, accounts or ()),
         account_measures=_account_measures(txn, accounts, now_ms),
         room_measures=_by_subject(_measures(txn, SubjectKind.room, changed_rooms, now_ms)),
+        mutes=mutes.by_account(txn, accounts, now_ms),
         globs=tuple(measures.of_kinds(txn, GLOBS, now_ms)),
         emergencies=tuple(measures.of_kinds(txn, [SubjectKind.everybody], now_ms)),
         rooms={row.room_id: row for row in rooms.exceptional(txn, changed_rooms or ())},

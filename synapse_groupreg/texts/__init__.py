@@ -75,6 +75,8 @@ def refusal(code: str, language: str, *, info: str, **facts: object) -> str:
     parts = [text(_nearest(f"refusal.{code}.why", language, facts), language, **words)]
     if "reason" in facts:
         parts.append(text("refusal.reason", language, **facts))
+    if facts.get("given_reason"):
+        parts.append(text("refusal.given-reason", language, **facts))
     until_ms = facts.get("until_ms")
     if isinstance(until_ms, int):
         parts.append(text("refusal.until", language, until=moment(until_ms, language)))

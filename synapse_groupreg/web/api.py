@@ -12,6 +12,7 @@ from synapse_groupreg.web.acting import Acting
 from synapse_groupreg.web.appealing import appeal_endpoints
 from synapse_groupreg.web.endpoint import Endpoint
 from synapse_groupreg.web.exporting import ExportBody, Exporting, PartQuery
+from synapse_groupreg.web.groups import group_endpoints
 from synapse_groupreg.web.importing import Importing
 from synapse_groupreg.web.keeping import keeping_endpoints
 from synapse_groupreg.web.listing import Listing
@@ -341,6 +342,7 @@ def endpoints(services: Services) -> tuple[Endpoint, ...]:
             handle=load.discard,
             summary="Give an import up",
         ),
+        *group_endpoints(services),
         *keeping_endpoints(services),
         *measure_endpoints(read, act),
         *appeal_endpoints(services),

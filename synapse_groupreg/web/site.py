@@ -126,7 +126,7 @@ class Site(DirectServeJsonResource):
         except SynapseError:
             raise
         except errors.GroupRegError as error:
-            status, errcode = _STATUS[type(error)]
+            status, errcode = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
             body: dict[str, Any] = {"errcode": errcode, "error": error.message, "org.groupreg.code": error.code}
             if isinstance(error, errors.WithProblems):
                 body["org.groupreg.fields"] = [{"field": one.path, "problem": one.text} for one in error.problems]

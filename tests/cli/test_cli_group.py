@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.test_cli_commands import GROUP, ROOM, STATUS
+from tests.cli.test_cli_commands import ANNA, GROUP, ROOM, STATUS, T, changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 
 NUMBER = "123456786"
 NUMBERED = {**GROUP, "number": NUMBER}
+MUTE = {"room": ROOM, "until_ms": T, "reason": "Loud.", "author": "@bob:fake.test"}
+ACTS: list[tuple[list[str], str, dict[str, Any], str]] = [
+    (
+        ["group", "mute", NUMBER, ANNA, "--until", "2099-01-01T00:00:00Z", "--reason", "Loud."],
+        f"PUT rooms/{NUMBER}/mutes/{ANNA}",
+        {"until_ms": 4_070_908_800_000, "reason": "Loud."},
+        f"Muted {ANNA} in {NUMBER}: until 2026-03-01 12:00 UTC.",
+    ),
+    (["group", "unmute", f"#g{NUMBER}:fake.test", ANNA], f"DELETE rooms/{ROOM}/mutes/{ANNA}", {}, f"Unmuted {ANNA} in"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +39,8 @@ def replies(server: Any) -> None:
         f"GET rooms/{ROOM}": NUMBERED,
         "GET rooms": {"rooms": [NUMBERED], "total": 1},
         "GET status": {**STATUS, "numbers": {"given": 1234, "waiting": 7}},
+        f"PUT rooms/{NUMBER}/mutes/{ANNA}": changed(None, MUTE),
+        f"DELETE rooms/{ROOM}/mutes/{ANNA}": changed(MUTE, None),
         f"GET /_matrix/client/v3/directory/room/#g{NUMBER}:fake.test": {"room_id": ROOM},
     }
 
@@ -56,3 +69,26 @@ def test_status_says_how_far_numbering_is(groupreg: Callable[..., Result]) -> No
     output = groupreg("status").output
     assert "Numbers of groups" in output
     assert "1,234" in output
+
+
+@pytest.mark.parametrize(("command", "request_line", "body", "text"), ACTS)
+def test_acts_and_trying_them(
+    server: Any, groupreg: Callable[..., Result], *, command: list[str], request_line: str, body: Any, text: str
+) -> None:
+    assert text in groupreg(*command).stdout
+    assert groupreg(*command, "--dry-run").stdout.startswith("Dry run, nothing was changed. This would ")
+    sent = server.sent(*request_line.split())
+    assert [(one.body, one.query) for one in sent] == [(body, {}), (body, {"dry_run": "true"})]
+    assert json.loads(groupreg(*command, "--json").stdout)["changed"]
+
+
+def test_a_mute_that_refuses_nothing_yet_says_so(server: Any, groupreg: Callable[..., Result]) -> None:
+    server.replies[f"PUT rooms/{NUMBER}/mutes/{ANNA}"] = changed(None, MUTE, dry=True)
+    assert "refuses nothing yet" in groupreg("group", "mute", NUMBER, ANNA).stdout
+
+
+def test_who_is_muted_is_shown(server: Any, groupreg: Callable[..., Result]) -> None:
+    muted = {"account": ANNA, "until_ms": T, "reason": None, "author": "@bob:fake.test", "room_id": ROOM, "start_ms": T}
+    server.replies[f"GET groups/{NUMBER}"] = {**NUMBERED, "mutes": [muted]}
+    output = groupreg("group", "show", NUMBER).output
+    assert f"({ANNA}) until 2026-03-01 12:00" in output

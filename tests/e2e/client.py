@@ -154,9 +154,18 @@ class Person(Client):
     def _in(self, room: str, act: str, **body: object) -> Answer:
         return self.call("POST", f"{MATRIX}/rooms/{quote(room)}/{act}", body)
 
-    def send(self, room: str, body: str = "hello", *, event_type: str = "m.room.message", **content: object) -> Answer:
-        """An event; a text message unless `event_type` and content say otherwise."""
-        said = content or {"msgtype": "m.text", "body": body}
+    def send(
+        self,
+        room: str,
+        body: str = "hello",
+        *,
+        event_type: str = "m.room.message",
+        linked: Sequence[str] = (),
+        **content: object,
+    ) -> Answer:
+        """An event; a text message, which links people, unless `event_type` and content say otherwise."""
+        links = {"m.mentions": {"user_ids": list(linked)}} if linked else {}
+        said = content or {"msgtype": "m.text", "body": body, **links}
         return self.call("PUT", f"{MATRIX}/rooms/{quote(room)}/send/{event_type}/{next(_names)}", said)
 
     def redact(self, room: str, event_id: str) -> Answer:

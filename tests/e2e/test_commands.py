@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -67,10 +68,10 @@ def answers(person: Person) -> list[str]:
     ]
 
 
-def ask(person: Person, room: str, body: str) -> str:
+def ask(person: Person, room: str, body: str, *linked: str) -> str:
     """The answer to a command."""
     before = answers(person)
-    person.send(room, body).good()
+    person.send(room, body, linked=linked).good()
     after = poll(lambda: (found := answers(person)) != before and found, seconds=SECONDS)
     assert after, "no answer came"
     assert after[1:] == before
@@ -164,3 +165,29 @@ def test_who_is_barred_appeals_from_their_client_and_is_told(
         f"{texts.text('appeal.lifted', 'en', case=case)}\n\n{texts.text('appeal.why', 'en', answer=answer['reason'])}"
     )
     assert poll(lambda: decided in answers(member), seconds=SECONDS)
+
+
+def test_a_founder_mutes_a_member_who_is_told_why_and_posts_again_later(
+    staff: Staff, founder: Person, member: Person, secret: str
+) -> None:
+    levels = founder.state(secret, "m.room.power_levels").good()
+    said = member.send(secret).good()["event_id"]
+    name = member.user_id[1:].partition(":")[0]
+    assert "can't post in Secret until" in ask(founder, secret, f"!group mute {name}: 2h Too loud.", member.user_id)
+    assert "Reason: Too loud." in refused(member.send(secret), "muted")["error"]
+    refused(member.send(secret, event_type="m.room.encrypted", algorithm="x", ciphertext="y"), "muted")
+    member.redact(secret, said).good()
+    assert poll(lambda: any("Too loud." in one for one in answers(member)), seconds=SECONDS)
+    assert [one["account"] for one in staff.room(secret)["mutes"]] == [member.user_id]
+    assert staff.acts(subject=member.user_id)[0]["action"] == "mute"
+    assert ask(founder, secret, f"!group unmute {member.user_id}").endswith("can post in Secret again.")
+    member.send(secret).good()
+
+    until_ms = int(time.time() * 1000) + 1_200  # noqa: TID251 - the server goes by this clock
+    path = f"rooms/{number_of(founder, secret)}/mutes/{quote(member.user_id)}"
+    assert member.groupreg("PUT", path, {}).status == 403
+    assert founder.groupreg("PUT", path, {"until_ms": until_ms}).good()["changed"]
+    refused(member.send(secret), "muted")
+    assert poll(lambda: member.send(secret).ok, seconds=SECONDS), "it ends by itself"
+    assert time.time() * 1000 >= until_ms  # noqa: TID251 - as above
+    assert founder.state(secret, "m.room.power_levels").good() == levels

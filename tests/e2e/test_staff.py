@@ -36,7 +36,7 @@ def room(admin: Staff) -> str:
     return admin.found_group()
 
 
-CONCERNED = {Right.label_room, Right.appeal}
+CONCERNED = {Right.label_room, Right.look_after, Right.appeal}
 """Rights that need a group of one's own, or a measure, besides: told with the labels and the commands."""
 
 

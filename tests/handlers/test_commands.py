@@ -20,7 +20,7 @@ from synapse_groupreg.policy.commands import WORDS
 from synapse_groupreg.policy.numbers import number
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import appeals, notices, numbers, rooms
-from tests.database import result_of
+from tests.database import SERVER, result_of
 from tests.handlers.stage import ALICE, BOB, CAROL, NOW, Stage
 from tests.storage import seed
 
@@ -74,9 +74,9 @@ def said(stage: Stage, account: str) -> list[str]:
     return [one.facts["text"] for one in found[::-1] if one.code == notices.ANSWER]
 
 
-def ask(stage: Stage, commands: Commands, user_id: str, room_id: str, body: str) -> str | None:
+def ask(stage: Stage, commands: Commands, user_id: str, room_id: str, body: str, *mentions: str) -> str | None:
     before = len(said(stage, user_id))
-    result_of(commands.hear(user_id, room_id, body))
+    result_of(commands.hear(user_id, room_id, body, mentions))
     after = said(stage, user_id)[before:]
     assert len(after) <= 1
     return after[0] if after else None
@@ -110,6 +110,8 @@ def test_a_member_is_answered_in_their_language(
         "appeal": "!group appeal 12",
         "report": texts.text("page.complaint.report", language),
         "link": "https://matrix.example.org/_synapse/client/groupreg/g/",
+        "mute": texts.text("hindrance.not-leading", language),
+        "unmute": f"!group unmute @anna:{SERVER}",
     }
     assert markers[word] in answer
 
@@ -218,3 +220,48 @@ def test_people_appeal_in_a_chat(stage: Stage, commands: Commands, direct: str) 
     assert write(BOB, f"!group appeal {case} Never.") == answer("over")
     found, total = stage.do(appeals.page, decided=True, measure_id=None, author=BOB, start=0, limit=9)
     assert ([one.text for one in found], total) == (["I didn't.\nEver."], 1)
+
+
+def test_a_founder_mutes_and_unmutes_in_a_chat(stage: Stage, commands: Commands, closed: str, direct: str) -> None:
+    def write(user_id: str, body: str, room_id: str = closed, *mentions: str) -> str | None:
+        stage.homeserver.now += 60_000
+        return ask(stage, commands, user_id, room_id, body, *mentions)
+
+    def answer(key: str, **facts: object) -> str:
+        return texts.text(f"command.{key}", "en", **{"person": BOB, "name": f"Room {CLOSED}", **facts})
+
+    stage.act(actions.Verify(user_id=ALICE, assurance=Assurance.real_name, provider="office"))
+    how = answer("mute.how", example=f"!group mute @anna:{SERVER} 2h")
+    assert write(ALICE, "!group mute") == f"{answer('mute.nobody')}\n{how}"
+    assert write(ALICE, "!group mute bob") == how
+    assert write(BOB, f"!group mute {ALICE}") == texts.text("hindrance.not-leading", "en")
+    assert write(ALICE, f"!group mute {ALICE} 2h") == texts.text("hindrance.oneself", "en")
+    assert write(ALICE, f"!group mute {CAROL} 2h") == texts.text("hindrance.no-member", "en", person=CAROL)
+    assert write(ALICE, "!group mute @bob 2w 5") == answer("mute.done", until=until(stage, 14 * 86_400_000))
+    assert stage.journal()[-1].reason == "5"
+    said = write(ALICE, "!group mute Bob 2h  Too loud.", closed, BOB)
+    assert said == answer("mute.done", until=until(stage, 7_200_000))
+    line = stage.journal()[-1]
+    assert (line.author, line.action, line.subject, line.reason) == (ALICE, "mute", BOB, "Too loud.")
+    shown = answer("mute.line", until=until(stage, 7_200_000))
+    assert shown in (write(ALICE, "!group mute") or "")
+    assert answer("me.muted", until=until(stage, 7_140_000)) in (write(BOB, f"!group me {CLOSED}", direct) or "")
+    assert write(BOB, "!group unmute @bob") == texts.text("hindrance.not-leading", "en")
+    assert write(ALICE, "!group unmute @bob") == answer("unmute.done")
+    assert write(ALICE, "!group unmute @bob") == answer("unmute.none")
+    assert write(ALICE, "!group unmute") == answer("unmute.how", example=f"!group unmute @anna:{SERVER}")
+    stage.act(actions.SetMode(mode="dry"))
+    assert answer("mute.dry") in (write(ALICE, "!group mute @bob Loud.") or "")
+    assert stage.journal()[-1].reason == "Loud."
+
+
+def test_who_may_manage_nothing_is_told_so_in_a_chat(stage: Stage, commands: Commands, closed: str) -> None:
+    stage.act(actions.Impose(entity=ALICE, reason="Sold accounts.", basis="11.3"))
+    answer = ask(stage, commands, ALICE, closed, "!group mute @bob") or ""
+    assert "barred from groups" in answer
+    assert "Sold accounts." in answer
+    assert "https://matrix.example.org/_synapse/client/groupreg/rules#account-blacklisted" in answer
+
+
+def until(stage: Stage, after_ms: int) -> str:
+    return texts.moment(stage.homeserver.now + after_ms, "en")

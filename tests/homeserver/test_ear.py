@@ -34,7 +34,20 @@ def heard(commands: object, **event: object) -> list[tuple[Any, ...]]:
 
 
 def test_a_command_is_heard() -> None:
-    assert heard(object()) == [("@a:b", "!r", "!group")]
+    assert heard(object()) == [("@a:b", "!r", "!group", [])]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"user_ids": ["@c:d", 7]}, ["@c:d"]),
+        ({"user_ids": "@c:d"}, []),
+        ({"room": True}, []),
+        ("@c:d", []),
+    ],
+)
+def test_with_whom_it_links(said: object, expected: list[str]) -> None:
+    assert heard(object(), content={**SAID, "m.mentions": said})[0][3] == expected
 
 
 @pytest.mark.parametrize(

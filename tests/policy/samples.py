@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from synapse_groupreg.config import GroupRegConfig, load
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope, SubjectKind, Switch
+from synapse_groupreg.policy.mutes import Mute
 from synapse_groupreg.policy.types import (
     Account,
     Attempt,
@@ -35,6 +36,14 @@ BOB = Account(user_id="@bob:test.example.org")
 REMOTE = Account(user_id="@eve:elsewhere.example.com", local=False)
 GROUP = Room(room_id="!group:test.example.org")
 DIRECT = Room(room_id="!direct:test.example.org", kind=RoomKind.direct)
+MUTE = Mute(
+    room_id=GROUP.room_id,
+    account=ALICE.user_id,
+    reason="Shouting.",
+    author=BOB.user_id,
+    start_ms=NOW - 9,
+    until_ms=NOW + 9,
+)
 SPACE = Room(room_id="!space:test.example.org", kind=RoomKind.space)
 
 
@@ -104,7 +113,14 @@ rooms: SearchStrategy[Room] = st.builds(
 )
 uses = st.none() | st.builds(Use, st.integers(0, 12), st.integers(0, 12))
 attempts: SearchStrategy[Attempt] = st.one_of(
-    st.builds(Send, actor=accounts, room=rooms, retracts_own=st.booleans(), manages=st.booleans()),
+    st.builds(
+        Send,
+        actor=accounts,
+        room=rooms,
+        retracts_own=st.booleans(),
+        manages=st.booleans(),
+        mute=st.none() | st.just(MUTE),
+    ),
     st.builds(Join, actor=accounts, room=rooms, members=uses, joined=uses),
     st.builds(Invite, actor=accounts, room=rooms, invitee=accounts),
     st.builds(

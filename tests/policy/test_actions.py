@@ -22,6 +22,7 @@ MATRIX = {
     Right.read_rooms: "no      yes      yes      no       yes       yes",
     Right.cap_room: "no      yes      no       no       no        yes",
     Right.label_room: "yes     yes      yes      yes      yes       yes",
+    Right.look_after: "yes     yes      yes      yes      yes       yes",
     Right.read_measures: "no      yes      yes      no       yes       yes",
     Right.impose: "no      no       yes      no       no        yes",
     Right.emergency: "no      yes      yes      no       no        yes",

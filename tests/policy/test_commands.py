@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_groupreg import texts
-from synapse_groupreg.policy.commands import WORDS, Asked, Unknown, is_command, parse, write
+from synapse_groupreg.policy.commands import WORDS, Asked, Unknown, duration_ms, is_command, parse, whom, write
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,12 @@ from synapse_groupreg.policy.commands import WORDS, Asked, Unknown, is_command, 
         ("!Group  Appeal １２ It wasn't\nMe.", Asked("appeal", "12", "It wasn't\nMe.")),
         ("！group　appeal　#12　No", Asked("appeal", "#12", "No")),
         ("!group appeal 12 " + "q" * 300, Asked("appeal", "12", "q" * 300)),
+        ("!group mute", Asked("mute")),
+        ("！GROUP Mute @Anna:b 2h Too\nLoud", Asked("mute", "", "@Anna:b 2h Too\nLoud")),
+        ("!group mute 123456786 @anna 2h", Asked("mute", "123456786", "@anna 2h")),
+        ("!group unmute #g123456786:b Anna", Asked("unmute", "#g123456786:b", "Anna")),
+        ("!group mute 12345678 @anna", Asked("mute", "", "12345678 @anna")),
+        ("!group mut", Unknown("mut", "mute")),
         ("!group limit", Unknown("limit", "limits")),
         ("!group memebrs", Unknown("memebrs", "members")),
         ("!group qqqq", Unknown("qqqq", None)),
@@ -65,3 +71,55 @@ def test_what_we_write_is_understood_again_and_explained(word: str) -> None:
     assert parse(write(word)) == Asked(word)
     assert parse(write(word, "123456786")) == Asked(word, "123456786")
     assert all(texts.text(f"command.help.{word}", language) for language in texts.LANGUAGES)
+
+
+ANNA = {"@anna:else.where": ["@anna", "anna", "Anna Bell", "@Anna Bell"]}
+LINK = "https://matrix.to/#/@anna:else.where?via=else.where"
+
+
+@pytest.mark.parametrize(
+    ("said", "mentioned", "expected"),
+    [
+        ("@anna:else.where 2h Loud", {}, ("@anna:else.where", "2h Loud")),
+        ("＠anna:else.where: 2h", {}, ("@anna:else.where", "2h")),
+        ("@anna 2h", {}, ("@anna:here", "2h")),
+        ("@Anna:else.where 2h", ANNA, ("@Anna:else.where", "2h")),
+        (f"{LINK} 2h", {}, ("@anna:else.where", "2h")),
+        (f"[Anna Bell]({LINK}): 2h Loud", ANNA, ("@anna:else.where", "2h Loud")),
+        ("https://matrix.to/#/%40anna%3Aelse.where 2h", {}, ("@anna:else.where", "2h")),
+        ("Anna Bell: 2h Loud", ANNA, ("@anna:else.where", "2h Loud")),
+        ("@ANNA bell 2h", ANNA, ("@anna:else.where", "2h")),
+        ("anna 2h", ANNA, ("@anna:else.where", "2h")),
+        ("Somebody 2h", ANNA, ("@anna:else.where", "2h")),
+        ("@anna 2h", {**ANNA, "@b:c": ["b"]}, ("@anna:here", "2h")),
+        ("Anna 2h", {}, None),
+        ("@ 2h", {}, None),
+        ("", {}, None),
+    ],
+)
+def test_people_are_named_as_clients_write_them(
+    said: str, mentioned: dict[str, list[str]], expected: tuple[str, str] | None
+) -> None:
+    assert whom(said, "here", mentioned) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "seconds"),
+    [
+        *[("90s", 90), ("5m", 300), ("5Min", 300), ("2h", 7200), ("２Ｈ", 7200), ("3d", 259_200), ("1w", 604_800)],
+        *[("30分钟", 1800), ("2小时", 7200), ("1天", 86_400), ("30分", 1800), ("2시간", 7200), ("1일", 86_400)],
+    ],
+)
+def test_durations_are_read_in_every_language(word: str, seconds: int) -> None:
+    assert duration_ms(word) == seconds * 1000
+
+
+@pytest.mark.parametrize("word", ["", "2", "h", "2y", "-2h", "2.5h", "123456h", "2hh", "spam"])
+def test_and_nothing_else(word: str) -> None:
+    assert duration_ms(word) is None
+
+
+@given(st.text(max_size=60), st.booleans())
+def test_whoever_people_name_can_be_looked_for(said: str, linked: bool) -> None:
+    found = whom(said, "here", ANNA if linked else {})
+    assert found is None or found[0].startswith("@")

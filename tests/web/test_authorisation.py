@@ -33,6 +33,8 @@ GET    rooms/{room_id}              | no    no   yes  yes  no   yes  yes
 GET    groups/{number}              | no    no   yes  yes  no   yes  yes
 PUT    rooms/{room_id}/quotas       | no    no   yes  no   no   no   yes
 PUT    rooms/{room_id}/labels       | no    yes  no   no   no   no   no
+PUT    rooms/{room_id}/mutes/{user_id}    | no yes no no no no no
+DELETE rooms/{room_id}/mutes/{user_id}    | no yes no no no no no
 GET    blacklist                    | no    no   yes  yes  no   yes  yes
 POST   blacklist                    | no    no   no   yes  no   no   yes
 DELETE blacklist/{measure_id}       | no    no   no   yes  no   no   yes

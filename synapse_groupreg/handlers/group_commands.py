@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Commands by which a founder and managers look after a group: each becomes an action, as by REST (article 9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synapse_groupreg import texts
+from synapse_groupreg.errors import GroupRegError
+from synapse_groupreg.handlers.leading import Cut, Hindered, NotYours
+from synapse_groupreg.handlers.roles import LEADING, role_of
+from synapse_groupreg.policy.actions import Staff
+from synapse_groupreg.policy.commands import duration_ms, whom, write
+from synapse_groupreg.policy.group_actions import MuteMember, UnmuteMember
+from synapse_groupreg.storage import mutes, people
+
+if TYPE_CHECKING:
+    from synapse_groupreg.config import GroupRegConfig
+    from synapse_groupreg.handlers import Homeserver
+    from synapse_groupreg.handlers.actions import Actions
+    from synapse_groupreg.handlers.change import Change
+    from synapse_groupreg.handlers.question import Question
+    from synapse_groupreg.handlers.wording import Words
+    from synapse_groupreg.policy.actions import Action
+    from synapse_groupreg.storage.database import Database
+
+_LISTED = 20
+_LONGEST = 500
+"""Characters of a reason that are kept."""
+
+
+class GroupCommands:
+    """Answers the commands that change something in a group."""
+
+    def __init__(
+        self, config: GroupRegConfig, database: Database, homeserver: Homeserver, words: Words, actions: Actions
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._homeserver = homeserver
+        self._words = words
+        self._actions = actions
+
+    async def mute(self, question: Question) -> list[str]:
+        """Who is muted in the group; or, with a person, that they are now."""
+        if not question.text:
+            return await self._muted(question)
+        found = await self._whom(question)
+        if found is None:
+            return [self._how(question, "2h")]
+        user_id, said = found
+        first, _, behind = said.partition(" ")
+        lasts_ms = duration_ms(first)
+        reason = (said if lasts_ms is None else behind).strip()[:_LONGEST]
+        action = MuteMember(
+            group=_room(question),
+            user_id=user_id,
+            until_ms=None if lasts_ms is None else self._homeserver.now_ms() + lasts_ms,
+            reason=reason or None,
+        )
+        change = await self._do(question, action)
+        if isinstance(change, list):
+            return change
+        assert change.after is not None
+        until = texts.moment(change.after["until_ms"], question.language)
+        lines = [question.say("mute.done", person=await self._name(question, user_id), name=question.name, until=until)]
+        return [*lines, question.say("mute.dry")] if change.facts.get("dry") else lines
+
+    async def unmute(self, question: Question) -> list[str]:
+        """That somebody can post again."""
+        found = await self._whom(question)
+        if found is None:
+            return [self._how(question)]
+        user_id, _ = found
+        change = await self._do(question, UnmuteMember(group=_room(question), user_id=user_id))
+        if isinstance(change, list):
+            return change
+        said = "unmute.done" if change.changed else "unmute.none"
+        return [question.say(said, person=await self._name(question, user_id), name=question.name)]
+
+    async def own_mute(self, question: Question) -> list[str]:
+        """That who asks is muted in the group, if so."""
+        now_ms = self._homeserver.now_ms()
+        found = await self._database.run("groupreg_command", mutes.by_account, {question.user_id}, now_ms)
+        held = [one.until_ms for one in found.get(question.user_id, ()) if one.room_id == _room(question)]
+        until = texts.moment(max(held), question.language) if held else None
+        return [] if until is None else [question.say("me.muted", name=question.name, until=until)]
+
+    async def _muted(self, question: Question) -> list[str]:
+        run, room_id = self._database.run, _room(question)
+        if await run("groupreg_command", role_of, room_id, question.user_id, self._config) not in LEADING:
+            return [texts.text("hindrance.not-leading", question.language)]
+        found = await run("groupreg_command", mutes.of_room, room_id, self._homeserver.now_ms())
+        names = await run("groupreg_command", people.names, room_id, [one.account for one in found])
+        lines = [question.say("mute.title" if found else "mute.nobody", name=question.name)]
+        for one in found[:_LISTED]:
+            until = texts.moment(one.until_ms, question.language)
+            lines.append(question.say("mute.line", person=_named(one.account, names.get(one.account)), until=until))
+        if len(found) > _LISTED:
+            lines.append(question.say("more", count=len(found) - _LISTED))
+        return [*lines, self._how(question, "2h")]
+
+    async def _whom(self, question: Question) -> tuple[str, str] | None:
+        called: dict[str, list[str]] = {}
+        if question.mentions:
+            room_id = _room(question)
+            names = await self._database.run("groupreg_command", people.names, room_id, question.mentions)
+            for user_id in question.mentions:
+                local = user_id.partition(":")[0]
+                shown = names.get(user_id)
+                called[user_id] = [local, local.removeprefix("@"), *([shown, f"@{shown}"] if shown else [])]
+        return whom(question.text, self._homeserver.server_name, called)
+
+    async def _do(self, question: Question, action: Action) -> Change | list[str]:
+        """What an action did, or what is said of why it didn't."""
+        try:
+            return await self._actions.do(Staff(user_id=question.user_id), action)
+        except Hindered as error:
+            return [texts.text(error.key, question.language, **error.facts)]
+        except NotYours as error:
+            return [texts.text(error.key, question.language)]
+        except Cut as error:
+            found = error.violation
+            return [self._words.word(found.code, question.language, attempt="manage", **found.facts()).error]
+        except GroupRegError as error:
+            return [error.message]
+
+    async def _name(self, question: Question, user_id: str) -> str:
+        names = await self._database.run("groupreg_command", people.names, _room(question), [user_id])
+        return _named(user_id, names.get(user_id))
+
+    def _how(self, question: Question, *more: str) -> str:
+        example = " ".join((write(question.word), f"@anna:{self._homeserver.server_name}", *more))
+        return question.say(f"{question.word}.how", example=example)
+
+
+def _room(question: Question) -> str:
+    assert question.group is not None
+    return question.group.room_id
+
+
+def _named(user_id: str, shown: str | None) -> str:
+    """Somebody by name and id: two may show the same name."""
+    return f"{shown} ({user_id})" if shown else user_id

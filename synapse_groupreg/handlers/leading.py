@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Who looks after a group, and what stands in the way of what they want to do in it (article 9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synapse_groupreg import texts
+from synapse_groupreg.errors import Conflict, NotPermitted
+from synapse_groupreg.handlers import views
+from synapse_groupreg.handlers.roles import LEADING, role_of
+from synapse_groupreg.handlers.wording import RULES_PATH
+from synapse_groupreg.policy import judge
+from synapse_groupreg.policy.blacklist import matches
+from synapse_groupreg.policy.numbers import read
+from synapse_groupreg.policy.roles import Role
+from synapse_groupreg.policy.types import Account, Manage, Room, RoomKind
+from synapse_groupreg.storage import identity, meta, numbers, people, rooms
+
+if TYPE_CHECKING:
+    from synapse_groupreg.config import GroupRegConfig, Mode
+    from synapse_groupreg.handlers.change import Setting
+    from synapse_groupreg.policy.types import Violation
+    from synapse_groupreg.storage.database import Transaction
+    from synapse_groupreg.storage.rooms import RoomRow
+
+
+class Hindered(Conflict):
+    """Something stands in the way of this."""
+
+    def __init__(self, key: str, **facts: object) -> None:
+        self.key = f"hindrance.{key}"
+        self.facts = facts
+        super().__init__(texts.text(self.key, "en", **facts))
+
+
+class NotYours(NotPermitted):
+    """Only those who look after a group can do this."""
+
+    def __init__(self, key: str) -> None:
+        self.key = f"hindrance.{key}"
+        super().__init__(texts.text(self.key, "en"))
+
+
+class Cut(NotPermitted):
+    """A rule keeps you from this."""
+
+    def __init__(self, violation: Violation) -> None:
+        self.violation = violation
+        info = f"/{RULES_PATH}#{violation.code}"
+        super().__init__(texts.refusal(violation.code, "en", info=info, attempt=Manage.name, **violation.facts()))
+
+
+def led(txn: Transaction, setting: Setting, named: str, roles: tuple[Role, ...] = LEADING) -> RoomRow:
+    """The group of this id or number, for who has one of these roles in it and isn't kept from managing it.
+
+    Raises NotPermitted, also where there is no such group: who has no business in it learns nothing.
+    """
+    number = None if named.startswith("!") else read(named)
+    room_id = named if number is None else numbers.find(txn, number)
+    row = None if room_id is None else rooms.ensure(txn, room_id)
+    user_id = setting.staff.user_id
+    if row is None or role_of(txn, row.room_id, user_id, setting.config) not in roles:
+        raise NotYours("not-leading" if Role.manager in roles else "not-founder")
+    if row.kind is not RoomKind.group:
+        raise Hindered("no-group")
+    if row.successor is not None:
+        raise Hindered("replaced")
+    _let_manage(txn, setting, row)
+    return row
+
+
+def enforced(txn: Transaction, config: GroupRegConfig, code: str) -> bool:
+    """Whether what this code stands for is refused now, and not only counted."""
+    return _mode(txn, config) == "enforce" and code not in config.dry_run
+
+
+def _let_manage(txn: Transaction, setting: Setting, row: RoomRow) -> None:
+    """Refuse what the gate would refuse too: whose management is suspended, or who is barred, manages nothing."""
+    config, user_id, now_ms = setting.config, setting.staff.user_id, setting.now_ms
+    exempt = user_id in people.admins(txn) or any(matches(glob, user_id) for glob in config.exempt)
+    actor = Account(
+        user_id=user_id,
+        assurance=identity.assurance_of(txn, user_id),
+        measures=views.on_account(txn, user_id, now_ms),
+        exempt=exempt,
+    )
+    room = Room(room_id=row.room_id, measures=views.on_room(txn, row.room_id, now_ms), members=row.members or 0)
+    refusing = judge(Manage(actor=actor, room=room), config).refusing(_mode(txn, config), config.dry_run)
+    if refusing:
+        raise Cut(refusing[0])
+
+
+def _mode(txn: Transaction, config: GroupRegConfig) -> Mode:
+    chosen = meta.get(txn, meta.MODE) or config.mode
+    return "dry" if chosen == "dry" else "enforce"

@@ -1,0 +1,34 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What the founder and the managers of a group do to look after it (article 9)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import attrs
+
+from synapse_groupreg.policy.actions import Action, Right
+
+
+@attrs.frozen(kw_only=True)
+class MuteMember(Action):
+    """Let somebody post nothing in a group until a time; again, to change it. `reason` is what they are told."""
+
+    name: ClassVar[str] = "mute"
+    right: ClassVar[Right] = Right.look_after
+    group: str
+    """Its id or its number."""
+    user_id: str
+    until_ms: int | None = None
+    """In an hour if it isn't said."""
+
+
+@attrs.frozen(kw_only=True)
+class UnmuteMember(Action):
+    """Let somebody post again before their mute ends."""
+
+    name: ClassVar[str] = "unmute"
+    right: ClassVar[Right] = Right.look_after
+    group: str
+    user_id: str

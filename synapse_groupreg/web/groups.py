@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Endpoints by which a founder and managers look after a group; `room_id` may be its number, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synapse_groupreg.policy import group_actions
+from synapse_groupreg.policy.actions import Right
+from synapse_groupreg.web.acting import answered
+from synapse_groupreg.web.bodies import ActQuery, Time, Why
+from synapse_groupreg.web.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from synapse_groupreg.policy.actions import Action
+    from synapse_groupreg.web.endpoint import Answer, Call
+    from synapse_groupreg.web.services import Services
+
+
+class MuteBody(Why):
+    """Until when and why somebody can't post in a group; they are told the reason."""
+
+    until_ms: Time | None = None
+    """At most 30 days from now; an hour if it isn't said."""
+
+
+class Groups:
+    """Acts of those who look after a group."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def mute(self, call: Call) -> Answer:
+        """PUT rooms/{room_id}/mutes/{user_id}."""
+        action = group_actions.MuteMember(group=call.path["room_id"], user_id=call.path["user_id"], **dict(call.body))
+        return await self._do(call, action)
+
+    async def unmute(self, call: Call) -> Answer:
+        """DELETE rooms/{room_id}/mutes/{user_id}."""
+        action = group_actions.UnmuteMember(group=call.path["room_id"], user_id=call.path["user_id"], **dict(call.body))
+        return await self._do(call, action)
+
+    async def _do(self, call: Call, action: Action) -> Answer:
+        return answered(await self._services.actions.do(call.staff, action, dry_run=call.query.dry_run))
+
+
+def group_endpoints(services: Services) -> tuple[Endpoint, ...]:
+    """The rows of the table."""
+    surface = Groups(services)
+    return (
+        Endpoint(
+            method="PUT",
+            path="rooms/{room_id}/mutes/{user_id}",
+            right=Right.look_after,
+            handle=surface.mute,
+            query=ActQuery,
+            body=MuteBody,
+            summary="Let a member post nothing in a group that one founded or manages, until a time",
+        ),
+        Endpoint(
+            method="DELETE",
+            path="rooms/{room_id}/mutes/{user_id}",
+            right=Right.look_after,
+            handle=surface.unmute,
+            query=ActQuery,
+            body=Why,
+            summary="Let them post again before that",
+        ),
+    )

@@ -41,6 +41,7 @@ SYNAPSES = (
     *("room_stats_state", "events", "event_json", "current_state_events", "room_memberships"),
     *("local_current_membership", "stream_positions", "event_reports", "room_reports", "user_reports"),
     *("devices", "access_tokens", "current_state_delta_stream", "redactions", "rejections", "profiles"),
+    "background_updates",
 )
 """The tables of Synapse's into which tests write."""
 

@@ -52,6 +52,9 @@ class Homeserver(Protocol):
     async def take_out(self, user_id: str, room_id: str, reason: str) -> None:
         """Let a member leave a room that was closed, as Synapse itself does with rooms that it shuts down."""
 
+    async def remove(self, user_id: str, room_id: str, *, by: str, reason: str) -> None:
+        """Let a member who has the power to, remove another; whatever their own standing: it carries out a rule."""
+
     async def enter(self, user_id: str, room_id: str) -> None:
         """Join an account of the module's own to a room that it may join. Joining twice is the same as once."""
 

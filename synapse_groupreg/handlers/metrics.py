@@ -31,6 +31,11 @@ DECISIONS = Counter(
     "Violations that were found: each is a refusal, or would have been one but for a dry run",
     [_SERVER, "code", "attempt", "outcome"],
 )
+OVERFLOW = Counter(
+    "synapse_groupreg_overflow",
+    "Members who came in through another server while a group was full: removed, or it failed",
+    [_SERVER, "outcome"],
+)
 LOST = Counter(
     "synapse_groupreg_refusals_lost",
     "Refusals that stood but could not be written to the database",

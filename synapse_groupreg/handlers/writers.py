@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from synapse_groupreg.policy.blacklist import server_of
 from synapse_groupreg.policy.founding import may_write
-from synapse_groupreg.policy.roles import power_of, users_of
+from synapse_groupreg.policy.roles import Levels, power, power_of, users_of
 from synapse_groupreg.storage import state
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from synapse_groupreg.storage.database import Transaction
     from synapse_groupreg.storage.rooms import RoomRow
+
+KICK = 50
+"""The level to remove members where power levels don't say (Matrix specification, m.room.power_levels)."""
 
 
 def writer(txn: Transaction, row: RoomRow, event_types: Collection[str], server_name: str) -> str | None:
@@ -23,15 +26,28 @@ def writer(txn: Transaction, row: RoomRow, event_types: Collection[str], server_
 
     None where nobody can. Only those are looked at whom the room names: not all of a large group are read.
     """
+
+    def may(user_id: str, levels: Levels) -> bool:
+        return all(may_write(user_id, kind, levels) for kind in event_types)
+
+    return _first(txn, row, server_name, may)
+
+
+def remover(txn: Transaction, row: RoomRow, server_name: str) -> str | None:
+    """The founder, if they can remove members; else who of this server has the most power to. None where nobody can."""
+
+    def may(user_id: str, levels: Levels) -> bool:
+        return power_of(user_id, levels) >= power(levels.get("kick", KICK))
+
+    return _first(txn, row, server_name, may)
+
+
+def _first(txn: Transaction, row: RoomRow, server_name: str, may: Callable[[str, Levels], bool]) -> str | None:
     made = state.create(txn, row.room_id)
     levels = state.content(txn, row.room_id, "m.room.power_levels") or {}
     creators = () if made is None else made.creators
-
-    def may(user_id: str) -> bool:
-        return user_id in creators or all(may_write(user_id, kind, levels) for kind in event_types)
-
     named = {user for user in (row.founder, *creators, *users_of(levels)) if server_of(user) == server_name}
-    able = [user for user in state.joined_among(txn, row.room_id, named) if may(user)]
+    able = [user for user in state.joined_among(txn, row.room_id, named) if user in creators or may(user, levels)]
     return min(
         able,
         key=lambda user: (user != row.founder, user not in creators, -power_of(user, levels), user),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Writes state that only the module may write, in the name of a member with the power to."""
+"""Writes what only the module may write, or what carries out a rule, in the name of a member with the power to."""
 
 from __future__ import annotations
 
@@ -47,3 +47,12 @@ async def write_state(
     finally:
         _UNJUDGED.reset(how)
         _WRITING.reset(token)
+
+
+async def remove(api: ModuleApi, user_id: str, room_id: str, *, by: str, reason: str) -> None:
+    """Remove a member whatever the standing of the member in whose name it is."""
+    how = _UNJUDGED.set(True)
+    try:
+        await api.update_room_membership(by, user_id, room_id, "leave", content={"reason": reason})
+    finally:
+        _UNJUDGED.reset(how)

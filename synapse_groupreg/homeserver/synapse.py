@@ -77,6 +77,10 @@ class SynapseHomeserver:
         # In their own name: nobody's power level may be needed, and the module's account joins no group.
         await self._api.update_room_membership(user_id, user_id, room_id, "leave", content={"reason": reason})
 
+    async def remove(self, user_id: str, room_id: str, *, by: str, reason: str) -> None:
+        """See `handlers.Homeserver`."""
+        await pen.remove(self._api, user_id, room_id, by=by, reason=reason)
+
     async def enter(self, user_id: str, room_id: str) -> None:
         """See `handlers.Homeserver`."""
         await self._api.update_room_membership(user_id, user_id, room_id, "join")

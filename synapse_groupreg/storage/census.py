@@ -99,15 +99,17 @@ def count(
     return int(members + more)
 
 
-def newest_change(txn: Transaction, room_id: str) -> int | None:
-    """The number of the newest change of a room's state; 0 if there is none, None while it can't be found fast."""
+def newest_change(txn: Transaction, room_id: str) -> int:
+    """A number that no change of a room's state that is there yet is above: that of the newest, 0 if there is none.
+
+    While Synapse builds the index by which that is found, it is the newest of all rooms: then some later changes may
+    not be above it, for other writers number theirs in between.
+    """
     txn.execute(
-        f"SELECT CASE WHEN {_INDEXED} THEN"
-        " (SELECT coalesce(max(stream_id), 0) FROM current_state_delta_stream WHERE room_id = ?) END",
+        f"SELECT CASE WHEN {_INDEXED} THEN {_NEWEST} ELSE (SELECT max(stream_id) FROM current_state_delta_stream) END",
         (room_id,),
     )
-    found: int | None = txn.fetchone()[0]
-    return found
+    return int(txn.fetchone()[0] or 0)
 
 
 def _known(txn: Transaction, room_id: str, subject: str, plus: str, values: Sequence[Any]) -> _Known | None:

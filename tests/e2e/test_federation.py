@@ -89,7 +89,10 @@ def test_the_last_place_goes_to_one_server_and_another_is_refused(
     assert agree(founder, guest, late, room=room)
 
 
-def test_a_join_that_another_server_lets_in_counts_here(here: Homeserver, there: Homeserver, staff: Staff) -> None:
+@pytest.mark.parametrize("version", ["11", "12"])
+def test_who_comes_in_beyond_the_cap_by_another_server_is_removed(
+    here: Homeserver, there: Homeserver, staff: Staff, version: str
+) -> None:
     """Nobody can keep a server that is in a room from letting in more of its people; what ours let in stays exact."""
     founder, first, second, local = (
         Person(here, "founder"),
@@ -97,16 +100,24 @@ def test_a_join_that_another_server_lets_in_counts_here(here: Homeserver, there:
         Person(there, "second"),
         Person(here, "local"),
     )
-    room = founder.found_group()
+    room = founder.found_group(room_version=version)
     join(first, room, here).good()
     local.join(room).good()
     second.join(room).good()
-    assert agree(founder, second, room=room)
-    assert poll(lambda: staff.room(room)["quotas"]["members"]["used"] == CAP + 1)
-    local.leave(room).good()
-    refused(local.join(room), "room-full")
-    second.leave(room).good()
-    assert poll(lambda: local.join(room).ok)
+    assert poll(lambda: founder.members(room) == {founder.user_id, first.user_id, local.user_id})
+    assert poll(lambda: second.joined_rooms() == set())
+    assert agree(founder, first, room=room)
+    told = first.call("GET", f"{MATRIX}/rooms/{room}/state/m.room.member/{second.user_id}?format=event").good()
+    assert (told["sender"], told["content"]["membership"]) == (founder.user_id, "leave")
+    assert f"{CAP + 1} of {CAP}" in told["content"]["reason"]
+    [act] = [one for one in staff.acts(subject=second.user_id) if one["action"] == "remove"]
+    assert act["author"] == "server"
+    assert poll(lambda: staff.room(room)["quotas"]["members"]["used"] == CAP)
+    # Who was in before the cap was lowered stays; who comes again is removed again.
+    staff.cap(room, 1).good()
+    second.join(room).good()
+    assert poll(lambda: second.joined_rooms() == set())
+    assert founder.members(room) == {founder.user_id, first.user_id, local.user_id}
 
 
 def test_who_is_barred_here_does_not_enter_from_there(here: Homeserver, there: Homeserver, staff: Staff) -> None:

@@ -72,7 +72,7 @@ def show(cli: Cli, number: int, reason: str | None) -> None:
     }
     cli.out.facts(f"Appeal {number}", shown)
     cli.out.heading("What its author wrote")
-    cli.out.say(answer["text"])
+    cli.out.say(answer["text"] or "It was erased.")
 
 
 @appeal.command()

@@ -38,7 +38,8 @@ def _lines(packet: Mapping[str, Any]) -> Iterator[str]:
             yield from _facts(group, _GROUP)
         for appeal in one["appeals"]:
             yield from ("", f"### Appeal {appeal['id']}: {_plain(appeal['state'])}", "")
-            yield from _facts(appeal, ("author", "made_ms", "text", "answer", "decided_by", "decided_ms"))
+            said = "erased_ms" if appeal.get("erased_ms") else "text"
+            yield from _facts(appeal, ("author", "made_ms", said, "answer", "decided_by", "decided_ms"))
     yield from ("", "## Log proofs, by reference", "")
     if not packet["records"]:
         yield "This server keeps no records, or none are signed yet."

@@ -47,6 +47,8 @@ class Appeal:
     """Why it was decided so, as its author is told."""
     decided_by: str | None = None
     decided_ms: int | None = None
+    erased_ms: int | None = None
+    """When what its author wrote was erased; the text is empty since."""
 
     @property
     def state(self) -> str:

@@ -11,6 +11,8 @@ import attrs
 from synapse_groupreg.policy.appeals import Appeal, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from synapse_groupreg.storage.database import Transaction
 
 _FIELDS = tuple(field.name for field in attrs.fields(Appeal))
@@ -57,6 +59,21 @@ def of_measure(txn: Transaction, measure_id: int) -> list[Appeal]:
     """All appeals against a measure, the oldest first."""
     txn.execute(f"SELECT {_COLUMNS} FROM groupreg_appeals WHERE measure_id = ? ORDER BY id", (measure_id,))
     return [_appeal(row) for row in txn.fetchall()]
+
+
+def written_by(txn: Transaction, author: str, until_ms: int) -> list[Appeal]:
+    """What somebody wrote up to a time, as far as it was not erased; the oldest first."""
+    txn.execute(
+        f"SELECT {_COLUMNS} FROM groupreg_appeals WHERE author = ? AND made_ms <= ? AND erased_ms IS NULL ORDER BY id",
+        (author, until_ms),
+    )
+    return [_appeal(row) for row in txn.fetchall()]
+
+
+def erase(txn: Transaction, appeal_ids: Iterable[int], now_ms: int) -> None:
+    """Forget what the authors of appeals wrote."""
+    for number in appeal_ids:
+        txn.execute("UPDATE groupreg_appeals SET text = '', erased_ms = ? WHERE id = ?", (now_ms, number))
 
 
 def waiting(txn: Transaction) -> int:

@@ -97,6 +97,11 @@ def count(txn: Transaction, erasure: Erasure, period: str, names: int, records: 
     )
 
 
+def add_records(txn: Transaction, erasure_id: int, count: int) -> None:
+    """Note that so many were erased besides, in the transaction of the record that says so."""
+    txn.execute("UPDATE groupreg_erasures SET records = records + ? WHERE id = ?", (count, erasure_id))
+
+
 def wait(txn: Transaction, erasure_id: int, next_ms: int | None, missing: Sequence[str]) -> None:
     """Note when more can be carried out, and which shards are not there."""
     sql = "UPDATE groupreg_erasures SET next_ms = ?, missing = ? WHERE id = ?"

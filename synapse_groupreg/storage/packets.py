@@ -12,6 +12,8 @@ import attrs
 from synapse_groupreg.policy.packets import Packet, PacketState
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from synapse_groupreg.storage.database import Transaction
 
 _FIELDS = tuple(field.name for field in attrs.fields(Packet))
@@ -40,6 +42,19 @@ def set_state(txn: Transaction, packet: Packet) -> None:
         "UPDATE groupreg_packets SET state = ?, text = ?, state_by = ?, state_ms = ? WHERE id = ?",
         (packet.state.value, packet.text, packet.state_by, packet.state_ms, packet.id),
     )
+
+
+def erase_appeals(txn: Transaction, appeal_ids: Collection[int], now_ms: int) -> None:
+    """Forget what the authors of these appeals wrote, wherever a packet quotes it."""
+    txn.execute("SELECT id, facts FROM groupreg_packets")
+    for number, text in txn.fetchall():
+        facts = json.loads(text)
+        quoted = [one for reported in facts["measures"] for one in reported["appeals"] if one["id"] in appeal_ids]
+        for one in quoted:
+            one |= {"text": "", "erased_ms": now_ms}
+        if quoted:
+            sql = "UPDATE groupreg_packets SET facts = ? WHERE id = ?"
+            txn.execute(sql, (json.dumps(facts, ensure_ascii=False), number))
 
 
 def page(txn: Transaction, start: int, limit: int) -> tuple[list[Packet], int]:

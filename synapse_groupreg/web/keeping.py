@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from synapse_groupreg.errors import Conflict, NotFound
 from synapse_groupreg.handlers.act_records import show, show_erasure
+from synapse_groupreg.handlers.retention import erasing_appeals
 from synapse_groupreg.handlers.retention.outlook import outlook
 from synapse_groupreg.handlers.retention.purging import keeps, removable, standings
 from synapse_groupreg.policy import record_actions
@@ -149,7 +150,9 @@ class Keeping:
             return []
         wish = Erasure(account=user_id, duty_ended=duty_ended, asked_ms=now_ms)
         holds = await self._run("groupreg_holds", keeping.holds_in_force, now_ms)
-        found: list[Answer] = []
+        found: list[Answer] = await self._run(
+            "groupreg_erase", erasing_appeals.outlook, wish, holds, duty_ms=services.config.retention.keep
+        )
         for name in LogName:
             found += await services.homeserver.in_thread(
                 _months, services.store.openers, name.value, wish, holds, duty_ms=services.config.retention.keep

@@ -35,6 +35,26 @@ def test_one_is_open_and_it_is_decided_once(db: TestDatabase) -> None:
     assert (found, total) == ([again], 1)
 
 
+def test_what_somebody_wrote_is_erased_also_where_a_packet_quotes_it(db: TestDatabase) -> None:
+    mine, theirs, later = (
+        db.do(appeals.insert, attrs.evolve(WANTED, measure_id=number, author=author, made_ms=made_ms))
+        for number, author, made_ms in ((7, "@a:b", 5), (8, "@c:b", 5), (9, "@a:b", 6))
+    )
+    shown = [{"id": one.id, "author": one.author, "text": one.text} for one in (mine, theirs)]
+    facts = {"measures": [{"appeals": shown}, {"appeals": []}]}
+    packet = db.do(packets.insert, Packet(id=0, author="@s:b", made_ms=5, facts=facts))
+    other = db.do(packets.insert, Packet(id=0, author="@s:b", made_ms=5, facts={"measures": [{"appeals": shown[1:]}]}))
+    assert db.do(appeals.written_by, "@a:b", 5) == [mine]
+    db.do(appeals.erase, [mine.id], 10)
+    db.do(packets.erase_appeals, [mine.id], 10)
+    assert db.do(appeals.get, mine.id) == attrs.evolve(mine, text="", erased_ms=10)
+    assert db.do(appeals.written_by, "@a:b", 6) == [later]
+    assert db.do(appeals.get, theirs.id) == theirs
+    quoted = db.do(packets.get, packet.id).facts["measures"][0]["appeals"]
+    assert quoted == [{**shown[0], "text": "", "erased_ms": 10}, shown[1]]
+    assert db.do(packets.get, other.id) == other
+
+
 def test_a_packet_is_kept_as_it_was(db: TestDatabase) -> None:
     made = db.do(packets.insert, Packet(id=0, author="@a:b", made_ms=5, facts={"measures": ["不"]}))
     assert db.do(packets.get, made.id) == made

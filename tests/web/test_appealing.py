@@ -36,7 +36,7 @@ def test_the_life_of_an_appeal(server: Server) -> None:
     assert server.ask("POST", "appeals", body, token="bob").json["id"] == 1
     listed = server.ask("GET", "appeals", token="reviewer").json
     shown = {"id": 1, "measure_id": 1, "author": BOB, "made_ms": NOW, "state": "open"}
-    undecided = dict.fromkeys(("answer", "decided_by", "decided_ms"))
+    undecided = dict.fromkeys(("answer", "decided_by", "decided_ms", "erased_ms"))
     assert (listed["appeals"], listed["total"]) == ([{**shown, **undecided}], 1)
     assert server.ask("GET", "appeals/1", token="reviewer").json == {**shown, **undecided, "text": TEXT}
     decision = {"outcome": "lifted", "reason": "He has one."}

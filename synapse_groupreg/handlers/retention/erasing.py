@@ -4,17 +4,19 @@
 
 The tree commits to digests of what names somebody, so names, addresses and contents go and every proof stays. As with
 removals the record comes first, then the erasure, then the wish is forgotten; each step looks first whether it was
-done. The record says how much was erased, and never of whom.
+done. The record says how much was erased, and never of whom. What they wrote in appeals goes too: `erasing_appeals`.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from synapse_groupreg.handlers.retention import erasing_appeals
 from synapse_groupreg.handlers.retention.reading import Opener
 from synapse_groupreg.retention.records import Kind, LogName
 from synapse_groupreg.retention.sealing import NONCE_BYTES, Purpose
@@ -113,8 +115,24 @@ class Erasing:
             waits = [ends_ms for _, _, ends_ms in ends if not believed or ends_ms >= now_ms]
             lacks = [(shard, goes_ms) for shard, began_ms, goes_ms in missing if began_ms <= erasure.asked_ms]
             next_ms = min((*waits, *(goes_ms for _, goes_ms in lacks)), default=None)
+            wrote = functools.partial(
+                erasing_appeals.erase,
+                erasure=erasure,
+                holds=holds,
+                duty_ms=self._duty_ms,
+                believed=believed,
+                now_ms=now_ms,
+                seal=self._seal,
+            )
             await self._database.run(
-                "groupreg_erase", _ask, erasure, wishes, next_ms, now_ms, missing=[shard for shard, _ in lacks]
+                "groupreg_erase",
+                _ask,
+                erasure,
+                wishes,
+                next_ms,
+                now_ms,
+                missing=[shard for shard, _ in lacks],
+                wrote=wrote,
             )
 
     async def _missing(
@@ -236,7 +254,11 @@ def _ask(
     now_ms: int,
     *,
     missing: list[str],
+    wrote: Callable[[Transaction], int | None],
 ) -> None:
+    """`wrote` erases what can be erased of appeals, and says until when the rest waits."""
+    later_ms = wrote(txn)
+    next_ms = min((one for one in (next_ms, later_ms) if one is not None), default=None)
     erasures.wait(txn, erasure.id, next_ms, missing)
     for name, period in wishes:
         payload = {"erasure": erasure.id, "shard": period.shard, "month": period.month}

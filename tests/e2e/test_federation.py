@@ -103,6 +103,7 @@ def test_who_comes_in_beyond_the_cap_by_another_server_is_removed(
     room = founder.found_group(room_version=version)
     join(first, room, here).good()
     local.join(room).good()
+    assert agree(founder, first, room=room)
     second.join(room).good()
     assert poll(lambda: founder.members(room) == {founder.user_id, first.user_id, local.user_id})
     assert poll(lambda: second.joined_rooms() == set())

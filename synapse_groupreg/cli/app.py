@@ -8,6 +8,7 @@ A command's file is imported when the command is asked for, so that `groupreg st
 from __future__ import annotations
 
 import importlib
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
@@ -78,6 +79,16 @@ class LazyGroup(click.Group):
             message = f"{PLACES[cmd_name]} is no command"
             raise TypeError(message)
         return found
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the one that is nearest to what was written."""
+        near = get_close_matches(args[0], PLACES, 1)
+        if args[0] not in PLACES and near:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
+        return super().resolve_command(ctx, args)
 
     @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -10,8 +10,15 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
-EXAMPLES = "like 30d (also h, w, y), 2026-12-31 or 2026-12-31T12:00:00Z"
+UNITS = {
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+    "y": timedelta(days=365),
+}
+EXAMPLES = "like 30d (also m for minutes, h, w, y), 2026-12-31 or 2026-12-31T12:00:00Z"
+_SPAN = re.compile(r"(\d{1,4})([mhdwy])")
 LAST_SECOND = timedelta(days=1) - timedelta(seconds=1)
 
 
@@ -56,7 +63,7 @@ def parse_moment(text: str, now: int) -> int:
 
 
 def _moment(text: str, now: int) -> int:
-    if span := re.fullmatch(r"(\d{1,4})([hdwy])", text):
+    if span := _SPAN.fullmatch(text):
         return now + int(span[1]) * int(UNITS[span[2]] / timedelta(milliseconds=1))
     try:
         when = datetime.fromisoformat(text)
@@ -87,7 +94,7 @@ def parse_past(text: str, now: int, *, end: bool) -> int:
     Raises ValueError with what would be right.
     """
     text = text.strip()
-    if re.fullmatch(r"\d{1,4}[hdwy]", text):
+    if _SPAN.fullmatch(text):
         return 2 * now - _moment(text, now)
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         last = _moment(text, now) + 999

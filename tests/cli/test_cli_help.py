@@ -93,3 +93,6 @@ def test_importing_the_cli_imports_neither_synapse_nor_the_commands() -> None:
 
 def test_an_unknown_command_is_wrong_usage(logged_out: Callable[..., Result]) -> None:
     assert logged_out("frobnicate").exit_code == 2
+    slip = logged_out("stauts")
+    assert slip.exit_code == 2
+    assert "Did you mean 'status'?" in slip.output

@@ -82,6 +82,7 @@ def test_names_of_strangers_are_no_markup() -> None:
     [
         ("30d", NOW + 30 * DAY),
         ("12h", NOW + DAY // 2),
+        ("30m", NOW + 1_800_000),
         ("2w", NOW + 14 * DAY),
         ("2026-12-31", int(datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp() * 1000)),
         ("2026-12-31T12:00:00Z", int(datetime(2026, 12, 31, 12, tzinfo=UTC).timestamp() * 1000)),

@@ -308,6 +308,7 @@ def test_what_the_server_finds_wrong_is_told_in_options(server: Any, groupreg: C
     [
         ("7d", False, T - 7 * DAY),
         ("2h", True, T - 7_200_000),
+        ("10m", False, T - 600_000),
         ("2026-03-01", False, 1_772_323_200_000),
         ("2026-03-01", True, 1_772_323_200_000 + DAY - 1),
         ("2026-03-01T12:00:03Z", True, T),

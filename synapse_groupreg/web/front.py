@@ -23,7 +23,7 @@ class Front(Resource):
     isLeaf = True  # noqa: N815 - twisted's name
 
     def __init__(self, site: Callable[[], Resource]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # twisted's is untyped
         self._site = site
 
     @override

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
+from synapse_groupreg.policy.roles import power
 from synapse_groupreg.policy.types import Found, Invite, Join, RoomKind, Send, Violation
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 FOUNDING = "org.groupreg.founding"
 """Key in the content of a create event: `{"id": random, "kind": "group"|"direct"|"space"}`, written at founding."""
 DIRECT_MEMBERS = 2
+_RESTRICTED = 50
+"""The least level to write and to invite that Synapse sets in a room that it replaced."""
 
 
 @attrs.frozen(kw_only=True)
@@ -77,6 +80,13 @@ def _opening_state(state: object) -> bool:
         return False
     content = state.get("content")
     return not isinstance(content, dict) or content.get("join_rule") != "invite"
+
+
+def shut(levels: Mapping[str, Any] | None) -> bool:
+    """Whether members may neither write nor invite, as Synapse has it in a room that it replaced, by power levels."""
+    said = levels or {}
+    least = max(power(said.get("users_default")) + 1, _RESTRICTED)
+    return all(power(said.get(name)) >= least for name in ("events_default", "invite"))
 
 
 def not_replaced(attempt: Send | Join | Invite | Found, _config: GroupRegConfig) -> Violation | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from synapse_groupreg.policy.groups import shut
 from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.policy.types import RoomKind, Use
 from synapse_groupreg.storage import census, identity, measures, rooms, state
@@ -35,6 +36,7 @@ SUCCESSOR = "successor"
 """Not a quota of places: an upgrade under way."""
 SUCCESSOR_MS = 30 * 86_400_000  # a server that was down meanwhile must still close the old room
 _UPGRADE_TAKES_MS = 10_000
+_UPGRADE_GIVEN_UP_MS = 600_000
 # Whether a join became state since the place was promised.
 _ARRIVED = (
     "EXISTS (SELECT 1 FROM current_state_delta_stream s JOIN room_memberships j ON j.event_id = s.event_id"
@@ -145,12 +147,24 @@ def expect_successor(txn: Transaction, old_room: str, now_ms: int) -> None:
 
 
 def expected_successors(txn: Transaction, now_ms: int) -> list[str]:
-    """The rooms whose upgrade began long enough ago to be done: Synapse still writes to the old room meanwhile."""
+    """The rooms whose upgrade is done: meanwhile Synapse writes to the old one, and would fail half-way if refused."""
     txn.execute(
         "SELECT subject FROM groupreg_reservations WHERE quota = ? AND expires_ms > ? AND expires_ms <= ?",
         (SUCCESSOR, now_ms, now_ms + SUCCESSOR_MS - _UPGRADE_TAKES_MS),
     )
-    return [str(row[0]).removeprefix("room:") for row in txn.fetchall()]
+    begun = [str(row[0]).removeprefix("room:") for row in txn.fetchall()]
+    return [room_id for room_id, stone in state.tombstones(txn, begun).items() if _is_done(stone, now_ms)]
+
+
+def _is_done(stone: state.Tombstone, now_ms: int) -> bool:
+    """Whether Synapse is done with an old room: last it writes its power levels, unless they shut members out already.
+
+    Between them and the tombstone it copies what each member set for the room, which takes a minute in large ones. It
+    writes none where there are none, and goes on without where it isn't allowed to: then nothing tells, but time.
+    """
+    stands_ms = now_ms - stone.received_ms
+    written = stone.levels is None or stone.levels_after or shut(stone.levels)
+    return stands_ms >= (_UPGRADE_TAKES_MS if written else _UPGRADE_GIVEN_UP_MS)
 
 
 def is_replaced(txn: Transaction, row: rooms.RoomRow, now_ms: int) -> bool:

@@ -50,6 +50,16 @@ class Create:
         return (self.creator, *self.additional_creators) if self.creators_above else ()
 
 
+@attrs.frozen(kw_only=True)
+class Tombstone:
+    """The tombstone of a room, and the power levels beside it."""
+
+    received_ms: int
+    levels: dict[str, Any] | None
+    levels_after: bool
+    """Whether the power levels were written after it."""
+
+
 def content(txn: Transaction, room_id: str, event_type: str, state_key: str = "") -> dict[str, Any] | None:
     """The content of a current state event."""
     txn.execute(_CONTENT, (room_id, event_type, state_key))
@@ -251,6 +261,26 @@ def successors(txn: Transaction, room_ids: Iterable[str]) -> dict[str, str]:
         made = create(txn, new) if isinstance(new, str) else None
         if made is not None and made.predecessor == old:
             found[str(old)] = new
+    return found
+
+
+def tombstones(txn: Transaction, room_ids: Iterable[str]) -> dict[str, Tombstone]:
+    """The tombstones of those of the rooms that have one."""
+    sql = (
+        "SELECT c.room_id, c.type, e.stream_ordering, e.received_ts, j.json FROM current_state_events c"
+        " JOIN events e ON e.event_id = c.event_id JOIN event_json j ON j.event_id = c.event_id"
+        " WHERE c.room_id IN ({}) AND c.type IN ('m.room.tombstone', 'm.room.power_levels') AND c.state_key = ''"
+    )
+    rows = {(row[0], row[1]): row[2:] for row in select_in(txn, sql, room_ids)}
+    found = {}
+    for (room_id, event_type), (position, received_ms, _) in rows.items():
+        if event_type == "m.room.tombstone":
+            levels = rows.get((room_id, "m.room.power_levels"))
+            found[str(room_id)] = Tombstone(
+                received_ms=received_ms or 0,
+                levels=None if levels is None else json.loads(levels[2])["content"],
+                levels_after=levels is not None and levels[0] > position,
+            )
     return found
 
 

@@ -70,6 +70,59 @@ def test_a_group_closes_once_its_upgrade_is_surely_over(stage: Stage) -> None:
     assert stage.homeserver.pokes == pokes + 1
 
 
+OPEN = {"users": {ALICE: 100}, "events_default": 0, "invite": 0}
+SHUT = {"users": {ALICE: 100}, "events_default": "50", "invite": 50}
+MINUTE = 60_000
+
+
+def bury_late(stage: Stage, levels: dict[str, Any]) -> str:
+    """A large group, whose upgrade came as far as its tombstone after a minute."""
+    old = stage.do(seed.make_room, ALICE, kind=RoomKind.group)
+    stage.do(rooms.ensure, old)
+    stage.do(seed.set_state, old, ALICE, "m.room.power_levels", levels)
+    stage.do(quotas.expect_successor, old, NOW)
+    new = stage.do(seed.make_room, ALICE, predecessor=old)
+    stage.do(seed.bury, old, ALICE, new, NOW + MINUTE)
+    return old
+
+
+def closed(stage: Stage, room_id: str, now_ms: int) -> bool:
+    often(stage, now_ms)
+    return stage.do(rooms.get, room_id).successor is not None
+
+
+def test_a_slow_upgrade_is_not_cut_short(stage: Stage) -> None:
+    """Last of all Synapse writes the power levels of the old room, which would be refused in one that is closed."""
+    old = bury_late(stage, OPEN)
+    assert not closed(stage, old, NOW + 5 * MINUTE)
+    stage.do(seed.set_state, old, ALICE, "m.room.power_levels", SHUT)
+    assert closed(stage, old, NOW + 5 * MINUTE)
+
+
+def test_power_levels_that_somebody_changed_afterwards_keep_no_group_open(stage: Stage) -> None:
+    old = bury_late(stage, OPEN)
+    stage.do(seed.set_state, old, ALICE, "m.room.power_levels", OPEN)
+    assert closed(stage, old, NOW + 2 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("levels", "taken_ms"),
+    [
+        (SHUT, 10_000),
+        ({**OPEN, "events_default": 50}, 10 * MINUTE),
+        ({**SHUT, "users_default": 50}, 10 * MINUTE),
+        ({**SHUT, "users_default": 50, "events_default": 51, "invite": 51}, 10_000),
+        ({}, 10 * MINUTE),
+    ],
+    ids=["nothing to write", "invites", "everybody has the level", "as much above", "nothing said"],
+)
+def test_where_synapse_writes_no_power_levels_time_tells(stage: Stage, levels: dict[str, Any], taken_ms: int) -> None:
+    """Because members are shut out already, or, later, because the founder may not."""
+    old = bury_late(stage, levels)
+    assert not closed(stage, old, NOW + MINUTE + taken_ms - 1)
+    assert closed(stage, old, NOW + MINUTE + taken_ms)
+
+
 @pytest.mark.parametrize(
     "how",
     [{"expect": False}, {"bury": False}, {"names": False}, {"by": BOB}],

@@ -74,7 +74,14 @@ def make_room(
 
 
 def set_state(
-    txn: Transaction, room_id: str, sender: str, event_type: str, content: dict[str, Any], *, state_key: str = ""
+    txn: Transaction,
+    room_id: str,
+    sender: str,
+    event_type: str,
+    content: dict[str, Any],
+    *,
+    state_key: str = "",
+    received_ms: int = 0,
 ) -> str:
     """Persist a state event and make it the current one; its id."""
     event_id, position = f"${secrets.token_urlsafe(16)}", next(_positions)
@@ -83,8 +90,8 @@ def set_state(
     txn.execute(
         "INSERT INTO events (stream_ordering, topological_ordering, event_id, type, room_id, processed, outlier, depth,"
         " origin_server_ts, received_ts, sender, contains_url, instance_name, state_key)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 'master', ?)",
-        (position, depth, event_id, event_type, room_id, True, False, depth, sender, False, state_key),
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, 'master', ?)",
+        (position, depth, event_id, event_type, room_id, True, False, depth, received_ms, sender, False, state_key),
     )
     txn.execute(
         "INSERT INTO event_json (event_id, room_id, internal_metadata, json, format_version) VALUES (?, ?, '{}', ?, 3)",
@@ -168,9 +175,10 @@ def prune_changes(txn: Transaction, kept: int) -> None:
     )
 
 
-def bury(txn: Transaction, old: str, sender: str, new: str) -> None:
+def bury(txn: Transaction, old: str, sender: str, new: str, received_ms: int = 0) -> None:
     """Write the tombstone of a room that was replaced."""
-    set_state(txn, old, sender, "m.room.tombstone", {"body": "replaced", "replacement_room": new})
+    content = {"body": "replaced", "replacement_room": new}
+    set_state(txn, old, sender, "m.room.tombstone", content, received_ms=received_ms)
 
 
 def set_join_rule(txn: Transaction, room_id: str, sender: str, join_rule: str, allow: Iterable[str] = ()) -> None:

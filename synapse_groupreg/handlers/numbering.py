@@ -3,7 +3,8 @@
 """Every group gets a number, once, and a public one is found by it (article 8.2).
 
 A founding keeps one before anything of the room is written, and goes on without one where that fails. The background
-process binds it to the room, numbers groups from before, and sees that the alias leads to the right room, or to none.
+process binds it to the room, numbers groups from before, and sees that the alias leads to the right room, or to none,
+and that the state of the group has the number (`inscribing`).
 Whatever is cut short is found unfinished by the next round: what is missing is looked for, not remembered.
 """
 
@@ -13,11 +14,10 @@ import logging
 import secrets
 from typing import TYPE_CHECKING
 
-from synapse_groupreg.errors import NotPermitted
+from synapse_groupreg.handlers.inscribing import Inscribing
 from synapse_groupreg.policy.blacklist import server_of
 from synapse_groupreg.policy.measures import MeasureKind, SubjectKind
-from synapse_groupreg.policy.numbers import NUMBER, SPACE, alias, number
-from synapse_groupreg.storage import labels as promises
+from synapse_groupreg.policy.numbers import SPACE, alias, number
 from synapse_groupreg.storage import measures, numbers, quotas, rooms, state
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CLOSING = (MeasureKind.blacklisted, MeasureKind.closed)
-_NOBODY = ""
-"""In whose name the number of a successor is not written."""
 _TRIES = 20
 _A_STEP = 200
 _STEPS_AT_ONCE = 10
+_LOOK_AGAIN_MS = 3_600_000
+"""How often is looked whether somebody can write a number into the state of a group now."""
 _UNUSED_MS = 3_600_000
 """How long a number waits for the room of a founding: no founding takes as long."""
 
@@ -87,6 +87,8 @@ class Numbering:
         self._seen: int | None = None
         """How far the stream of changed states was read."""
         self._busy = False
+        self._inscribing = Inscribing(database, homeserver)
+        self._look_again_ms = 0
 
     async def every_second(self) -> None:
         """New groups and changed ones at once; of all others as many as one second allows."""
@@ -95,10 +97,13 @@ class Numbering:
         self._busy = True
         try:
             now_ms = self._homeserver.now_ms()
-            self._seen, found, promised = await self._database.run("groupreg_numbers", _news, self._seen, now_ms)
+            some = self._inscribing.some
+            self._seen, found, next_ones = await self._database.run(
+                "groupreg_numbers", _news, self._seen, now_ms, uninscribed=some
+            )
             await self._align(found)
-            for room_id, founder in promised:
-                await self._keep_promise(room_id, founder)
+            if self._snapshot.mode == "enforce":
+                await self._inscribing.write(next_ones)
             for _ in range(_STEPS_AT_ONCE):
                 if self._after is None:
                     break
@@ -109,22 +114,11 @@ class Numbering:
     async def every_minute(self) -> None:
         """Begin the next round, and forget numbers that nobody came to carry."""
         self._after = "" if self._after is None else self._after
-        await self._database.run("groupreg_numbers", numbers.forget_unused, self._homeserver.now_ms() - _UNUSED_MS)
-
-    async def _keep_promise(self, room_id: str, founder: str) -> None:
-        """Write the number into a successor, in the name of the founder, whose upgrade asked for it."""
-        found = await self._database.run("groupreg_numbers", numbers.of_room, room_id)
-        try:
-            if found is not None and founder != _NOBODY:
-                content = {"number": found}
-                await self._homeserver.write_state(room_id, sender=founder, event_type=NUMBER, content=content)
-        except NotPermitted:
-            logger.info("Synapse refused to write the number of %s into its state", room_id)
-        except Exception:
-            # The promise stays, so this is tried again; meanwhile it must not keep others waiting.
-            logger.exception("Writing the number of %s failed", room_id)
-            return
-        await self._database.run("groupreg_numbers", _settle, room_id, founder)
+        now_ms = self._homeserver.now_ms()
+        await self._database.run("groupreg_numbers", numbers.forget_unused, now_ms - _UNUSED_MS)
+        if now_ms >= self._look_again_ms:
+            await self._database.run("groupreg_numbers", numbers.look_again)
+            self._look_again_ms = now_ms + _LOOK_AGAIN_MS
 
     async def _step(self, after: str) -> None:
         drawn = [self._draw() for _ in range(_A_STEP * 2)]
@@ -199,25 +193,19 @@ def _closed(txn: Transaction, room_ids: Iterable[str], now_ms: int) -> set[str]:
     return {one.subject for one in found if one.kind in _CLOSING and one.live(now_ms)}
 
 
-def carry_over(txn: Transaction, old: str, new: str, now_ms: int) -> None:
-    """Let the successor carry the number; its alias will too, and its state says so if that of the old room does."""
-    numbers.move(txn, old, new)
-    row = rooms.get(txn, new)
-    said = row is not None and state.content(txn, old, NUMBER) is not None
-    promises.promise(txn, new, row.founder if row is not None and said else _NOBODY, now_ms, what=promises.NUMBER)
-
-
 def _reserve(txn: Transaction, drawn: Iterable[str], founding_id: str, founder: str, now_ms: int) -> str | None:
     return next((one for one in drawn if numbers.reserve(txn, one, founding_id, founder, now_ms)), None)
 
 
-def _news(txn: Transaction, seen: int | None, now_ms: int) -> tuple[int, list[Candidate], list[tuple[str, str]]]:
+def _news(
+    txn: Transaction, seen: int | None, now_ms: int, *, uninscribed: Callable[[Transaction, int], list[Candidate]]
+) -> tuple[int, list[Candidate], list[Candidate]]:
     last, changed = state.join_rule_changes(txn, seen)
     born = numbers.unborn(txn)
     for room_id in born:
         rooms.ensure(txn, room_id)
-    promised = promises.promised(txn, now_ms, what=promises.NUMBER)
-    return last, numbers.those(txn, changed.union(born, (room_id for room_id, _ in promised))), promised
+    some = uninscribed(txn, now_ms)  # among them is whoever took a number over
+    return last, numbers.those(txn, changed.union(born, (one.room_id for one in some))), some
 
 
 def _succeeds_soon(txn: Transaction, one: Candidate, now_ms: int) -> bool:
@@ -225,7 +213,3 @@ def _succeeds_soon(txn: Transaction, one: Candidate, now_ms: int) -> bool:
     made = state.create(txn, one.room_id)
     before = None if made is None else made.predecessor
     return before is not None and bool(quotas.promised(txn, quotas.room_subject(before), quotas.SUCCESSOR, now_ms))
-
-
-def _settle(txn: Transaction, room_id: str, founder: str) -> None:
-    promises.settle(txn, room_id, founder, what=promises.NUMBER)

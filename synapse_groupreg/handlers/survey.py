@@ -61,7 +61,7 @@ def federated_groups(txn: Transaction) -> Survey:
 def numbered(txn: Transaction, server_name: str) -> Survey:
     """How far groups have been given their numbers."""
     given, waiting = numbers.counts(txn, server_name)
-    return {"given": given, "waiting": waiting}
+    return {"given": given, "waiting": waiting, **numbers.inscribed(txn)}
 
 
 def counters(txn: Transaction) -> Survey:

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synapse_groupreg.handlers import labelling, metrics, numbering
+from synapse_groupreg.handlers import labelling, metrics
 from synapse_groupreg.handlers.act_measures import touched_by
 from synapse_groupreg.handlers.labelling import Labeller
 from synapse_groupreg.handlers.measures import Here, show, tell
 from synapse_groupreg.handlers.snapshot import touched_accounts
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.policy.identity import smallest_tier, tier
-from synapse_groupreg.storage import acts, changes, measures, mutes, quotas, rooms, state
+from synapse_groupreg.storage import acts, changes, measures, mutes, numbers, quotas, rooms, state
 from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def close_replaced(txn: Transaction, now_ms: int) -> dict[str, str]:
             continue
         rooms.ensure(txn, new)
         rooms.set_successor(txn, old, new)
-        numbering.carry_over(txn, old, new, now_ms)
+        numbers.move(txn, old, new)
         quotas.release(txn, quotas.room_subject(old), quotas.SUCCESSOR, "")
         acts.append(
             txn,

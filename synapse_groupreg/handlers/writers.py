@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.policy.blacklist import server_of
-from synapse_groupreg.policy.founding import may_write
+from synapse_groupreg.policy.founding import HIGHEST, may_write
 from synapse_groupreg.policy.roles import Levels, power, power_of, users_of
 from synapse_groupreg.storage import state
 
@@ -44,8 +44,12 @@ def remover(txn: Transaction, row: RoomRow, server_name: str) -> str | None:
 
 def _first(txn: Transaction, row: RoomRow, server_name: str, may: Callable[[str, Levels], bool]) -> str | None:
     made = state.create(txn, row.room_id)
-    levels = state.content(txn, row.room_id, "m.room.power_levels") or {}
-    creators = () if made is None else made.creators
+    if made is None:
+        return None
+    levels = state.content(txn, row.room_id, "m.room.power_levels")
+    if levels is None:
+        levels = {"users": {made.creator: HIGHEST}}  # as the specification has it
+    creators = made.creators
     named = {user for user in (row.founder, *creators, *users_of(levels)) if server_of(user) == server_name}
     able = [user for user in state.joined_among(txn, row.room_id, named) if user in creators or may(user, levels)]
     return min(

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""State that somebody's act asked for and that isn't written yet, such as labels: a crash must not lose it."""
+"""Labels that somebody's act asked for and that aren't written yet: a crash must not lose them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synapse_groupreg.policy.labels import LABELS as LABELS_EVENT
+from synapse_groupreg.policy.labels import LABELS
 from synapse_groupreg.storage import quotas
 from synapse_groupreg.storage.database import select_in
 
@@ -15,15 +15,14 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.storage.database import Transaction
 
-LABELS = "labels"
-NUMBER = "number"
-"""What is promised; they stand among the promised places, and are no quotas."""
+_PROMISED = "labels"
+"""They stand among the promised places, and are no quota."""
 _TRY_FOR_MS = 86_400_000
 
 
-def promise(txn: Transaction, room_id: str, sender: str, now_ms: int, *, what: str = LABELS) -> None:
-    """Remember that this is to be written in a room in somebody's name."""
-    quotas.reserve(txn, quotas.room_subject(room_id), what, sender, now_ms + _TRY_FOR_MS)
+def promise(txn: Transaction, room_id: str, sender: str, now_ms: int) -> None:
+    """Remember that labels are to be written in a room in somebody's name."""
+    quotas.reserve(txn, quotas.room_subject(room_id), _PROMISED, sender, now_ms + _TRY_FOR_MS)
 
 
 def is_promised(txn: Transaction, room_id: str, sender: str, now_ms: int) -> bool:
@@ -31,15 +30,16 @@ def is_promised(txn: Transaction, room_id: str, sender: str, now_ms: int) -> boo
     return (room_id, sender) in promised(txn, now_ms)
 
 
-def promised(txn: Transaction, now_ms: int, *, what: str = LABELS) -> list[tuple[str, str]]:
-    """The rooms that wait for this, each with the account in whose name it is written."""
-    txn.execute("SELECT subject, holder FROM groupreg_reservations WHERE quota = ? AND expires_ms > ?", (what, now_ms))
+def promised(txn: Transaction, now_ms: int) -> list[tuple[str, str]]:
+    """The rooms that wait for their labels, each with the account in whose name it is written."""
+    sql = "SELECT subject, holder FROM groupreg_reservations WHERE quota = ? AND expires_ms > ?"
+    txn.execute(sql, (_PROMISED, now_ms))
     return [(str(row[0]).removeprefix("room:"), str(row[1])) for row in txn.fetchall()]
 
 
-def settle(txn: Transaction, room_id: str, sender: str, *, what: str = LABELS) -> None:
-    """Forget the promise: it is written, or can't be."""
-    quotas.release(txn, quotas.room_subject(room_id), what, sender)
+def settle(txn: Transaction, room_id: str, sender: str) -> None:
+    """Forget the promise: they are written, or can't be."""
+    quotas.release(txn, quotas.room_subject(room_id), _PROMISED, sender)
 
 
 def labelled_with(txn: Transaction, user_ids: Iterable[str]) -> set[tuple[str, str]]:
@@ -49,7 +49,7 @@ def labelled_with(txn: Transaction, user_ids: Iterable[str]) -> set[tuple[str, s
         " ON l.room_id = m.room_id AND l.state_key = ''"
         " WHERE m.state_key IN ({}) AND m.type = 'm.room.member' AND m.membership = 'join' AND l.type = ?"
     )
-    return {(str(row[0]), str(row[1])) for row in select_in(txn, sql, user_ids, LABELS_EVENT)}
+    return {(str(row[0]), str(row[1])) for row in select_in(txn, sql, user_ids, LABELS)}
 
 
 def leave_out(txn: Transaction, room_id: str) -> None:

@@ -57,7 +57,7 @@ def move(txn: Transaction, old: str, new: str) -> None:
     if carried is None:
         return
     txn.execute("UPDATE groupreg_numbers SET room_id = NULL, founding_id = NULL WHERE room_id = ?", (new,))
-    txn.execute("UPDATE groupreg_numbers SET room_id = ? WHERE number = ?", (new, carried))
+    txn.execute("UPDATE groupreg_numbers SET room_id = ?, inscribed = NULL WHERE number = ?", (new, carried))
 
 
 def find(txn: Transaction, number: str) -> str | None:
@@ -115,6 +115,33 @@ def those(txn: Transaction, room_ids: Iterable[str]) -> list[Candidate]:
         " WHERE g.room_id IN ({}) AND g.kind = 'group' AND g.successor IS NULL"
     )
     return [Candidate(room_id=row[0], founder=row[1], number=row[2]) for row in select_in(txn, sql, room_ids)]
+
+
+def uninscribed(txn: Transaction, limit: int) -> list[Candidate]:
+    """Some groups with a number of which nobody knows whether their state has it."""
+    txn.execute(
+        "SELECT n.room_id, g.founder, n.number FROM groupreg_numbers n JOIN groupreg_rooms g ON g.room_id = n.room_id"
+        " WHERE n.inscribed IS NULL AND n.room_id IS NOT NULL AND g.kind = 'group' AND g.successor IS NULL LIMIT ?",
+        (limit,),
+    )
+    return [Candidate(room_id=row[0], founder=row[1], number=row[2]) for row in txn.fetchall()]
+
+
+def inscribe(txn: Transaction, room_id: str, *, written: bool) -> None:
+    """Note that the state of a group has its number, or that nobody here can write it."""
+    txn.execute("UPDATE groupreg_numbers SET inscribed = ? WHERE room_id = ?", (int(written), room_id))
+
+
+def look_again(txn: Transaction) -> None:
+    """Forget that nobody could write the number of a group: somebody may have been given the power since."""
+    txn.execute("UPDATE groupreg_numbers SET inscribed = NULL WHERE inscribed = 0 AND room_id IS NOT NULL")
+
+
+def inscribed(txn: Transaction) -> dict[str, int]:
+    """Of how many groups the state has the number, or may not have it, and of how many nobody can write it."""
+    txn.execute("SELECT inscribed, count(*) FROM groupreg_numbers WHERE room_id IS NOT NULL GROUP BY inscribed")
+    found = dict(txn.fetchall())
+    return {"in_state": found.get(1, 0), "to_write": found.get(None, 0), "left_out": found.get(0, 0)}
 
 
 def counts(txn: Transaction, server_name: str) -> tuple[int, int]:

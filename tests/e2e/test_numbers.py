@@ -159,16 +159,30 @@ def test_the_successor_carries_the_number(server: Homeserver, staff: Staff, upgr
 def test_groups_from_before_are_numbered_once(start_homeserver: Callable[..., Homeserver], killed: bool):
     server = start_homeserver()
     founder = Person(server, "founder")
-    older = [founder.found_group() for _ in range(OLDER)]
+    heir = Person(server, "heir")
+    older = [founder.found_group(room_version=("11", "12")[n % 2]) for n in range(OLDER)]
+    levels = founder.state(older[0], "m.room.power_levels").good()
+    heir.join(older[0]).good()
+    users = {founder.user_id: 49, heir.user_id: 50}
+    founder.set_state(older[0], "m.room.power_levels", {**levels, "users": users}).good()
+    closed = founder.found_group(power_level_content_override={"events": {NUMBER: 101}}, room_version="11")
     server.restart(module_config=RULES)
     staff = Staff(server)
     if killed:
-        poll(lambda: staff.status()["numbers"]["given"])
+        poll(lambda: staff.status()["numbers"]["in_state"])
         server.kill()
         server.restart()
-    assert poll(lambda: staff.status()["numbers"] == {"given": OLDER, "waiting": 0}, seconds=30)
+    # One is left out: nobody here may write into its state.
+    done = {"given": OLDER + 1, "waiting": 0, "in_state": OLDER, "to_write": 0, "left_out": 1}
+    poll(lambda: staff.status()["numbers"] == done, seconds=30)
+    assert staff.status()["numbers"] == done
+    assert founder.state(closed, NUMBER).status == 404
     given = {room: staff.room(room)["number"] for room in older}
     assert len(set(given.values())) == OLDER
+    for room, number in given.items():
+        assert founder.state(room, NUMBER).good() == {"number": number}
+    state = founder.call("GET", f"{MATRIX}/rooms/{quote(older[0])}/state").good()
+    assert [one["sender"] for one in state if one["type"] == NUMBER] == [heir.user_id]
     assert poll(lambda: all(leads_to(server, number, room) for room, number in given.items()))
     if killed:
         server.restart()

@@ -131,8 +131,7 @@ class Metered(Homeserver):
 
     def memory(self) -> float:
         """MiB that belong to its process alone."""
-        rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
-        return sum(int(found) for found in re.findall(r"^Private_\w+: +(\d+) kB", rollup, re.MULTILINE)) / 1024
+        return memory_of(self.pid)
 
     def counted(self, metric: str, label: str) -> dict[str, float]:
         """What its metrics count, by a label."""
@@ -160,6 +159,12 @@ class Metered(Homeserver):
 def cpu_of(pid: int) -> float:
     """Seconds of processor time of a process: the clock that clock_getcpuclockid(3) names."""
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def memory_of(pid: int) -> float:
+    """MiB that belong to a process alone."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(found) for found in re.findall(r"^Private_\w+: +(\d+) kB", rollup, re.MULTILINE)) / 1024
 
 
 @attrs.frozen

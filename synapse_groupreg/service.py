@@ -176,6 +176,7 @@ class Service:
             now_ms=process.homeserver.now_ms(),
             config=process.config,
             server_name=process.homeserver.server_name,
+            dialect=process.database.dialect,
             own_account=process.notice_account,
             seal=process.seal,
             new_id=lambda: secrets.token_hex(16),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.cli.client import Client
 
 SAID = ("room", "reason", "author")
+OFFERED = ("offered_to", "founder")
 
 
 @click.group()
@@ -83,10 +84,58 @@ def unmute(cli: Cli, group: str, person: str, *, dry_run: bool, reason: str | No
     can lift.
     """
     client = cli.client()
-    named, body = _by_id(client, group) or group, {"reason": reason} if reason else {}
+    named, body = _by_id(client, group) or group, _why(reason)
     answer = client.act("DELETE", path("rooms", named, "mutes", check_user_id(person)), body, dry_run=dry_run)
     said = (*SAID, "until_ms")
     report(cli.out, answer, act=f"unmute {person} in {group}", done=f"Unmuted {person} in {group}", said=said)
+
+
+@group.command()
+@click.argument("group")
+@click.argument("person")
+@act_command
+def transfer(cli: Cli, group: str, person: str, *, dry_run: bool, reason: str | None) -> None:
+    """Offer to hand a group over that you founded.
+
+    GROUP is its number, or its id or an alias, in quotes; PERSON one of its managers, who is told, and becomes its
+    founder by accepting. Power levels stay. In a chat: !group transfer
+    """
+    client = cli.client()
+    named, body = _by_id(client, group) or group, {"user_id": check_user_id(person), **_why(reason)}
+    answer = client.act("PUT", path("rooms", named, "founder"), body, dry_run=dry_run)
+    report(cli.out, answer, act=f"offer {group} to {person}", done=f"Offered {group} to {person}", said=OFFERED)
+
+
+@group.command()
+@click.argument("group")
+@act_command
+def accept(cli: Cli, group: str, *, dry_run: bool, reason: str | None) -> None:
+    """Become the founder of a group that was offered to you.
+
+    GROUP is its number, or its id or an alias, in quotes. It takes one of your places for founding groups.
+    """
+    client = cli.client()
+    where = _by_id(client, group) or group
+    answer = client.act("POST", path("rooms", where, "founder", "accept"), _why(reason), dry_run=dry_run)
+    report(cli.out, answer, act=f"take over {group}", done=f"Took over {group}", said=OFFERED[:1])
+
+
+@group.command()
+@click.argument("group")
+@act_command
+def decline(cli: Cli, group: str, *, dry_run: bool, reason: str | None) -> None:
+    """Turn down a group that was offered to you, or take your own offer back.
+
+    GROUP is its number, or its id or an alias, in quotes.
+    """
+    client = cli.client()
+    where = _by_id(client, group) or group
+    answer = client.act("POST", path("rooms", where, "founder", "decline"), _why(reason), dry_run=dry_run)
+    report(cli.out, answer, act=f"end the offer of {group}", done=f"Ended the offer of {group}", said=OFFERED)
+
+
+def _why(reason: str | None) -> dict[str, str]:
+    return {"reason": reason} if reason else {}
 
 
 def _by_id(client: Client, group: str) -> str | None:

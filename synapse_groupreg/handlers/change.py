@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.policy.actions import Staff
+    from synapse_groupreg.storage.database import Dialect
 
 Facts = dict[str, Any]
 
@@ -27,6 +28,8 @@ class Setting:
     now_ms: int
     config: GroupRegConfig
     server_name: str
+    dialect: Dialect
+    """Which tells how a row is locked."""
     own_account: str | None = None
     """The account that sends notices."""
     trying: bool = False

@@ -204,6 +204,10 @@ class Commands:
         """Somebody can post again."""
         return await self._in_groups.unmute(question)
 
+    async def transfer(self, question: Question) -> list[str]:
+        """Whom the group is offered to, or what becomes of that."""
+        return await self._in_groups.transfer(question)
+
     async def report(self, question: Question) -> list[str]:
         """How to report something."""
         lines = [texts.text(f"page.complaint.{key}", question.language) for key in ("report", "write")]
@@ -273,6 +277,7 @@ _ANSWERS: Mapping[str, Callable[[Commands, Question], Awaitable[list[str]]]] = {
     "link": Commands.link,
     "mute": Commands.mute,
     "unmute": Commands.unmute,
+    "transfer": Commands.transfer,
 }
 
 

@@ -12,7 +12,9 @@ from synapse_groupreg.handlers.leading import Cut, Hindered, NotYours
 from synapse_groupreg.handlers.roles import LEADING, role_of
 from synapse_groupreg.policy.actions import Staff
 from synapse_groupreg.policy.commands import duration_ms, whom, write
-from synapse_groupreg.policy.group_actions import MuteMember, UnmuteMember
+from synapse_groupreg.policy.group_actions import AcceptGroup, DeclineGroup, MuteMember, OfferGroup, UnmuteMember
+from synapse_groupreg.policy.handovers import OFFERED_MS
+from synapse_groupreg.policy.mutes import DAY_MS
 from synapse_groupreg.storage import mutes, people
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Database
 
 _LISTED = 20
+_ANSWERED: dict[str, type[AcceptGroup | DeclineGroup]] = {"accept": AcceptGroup, "decline": DeclineGroup}
 _LONGEST = 500
 """Characters of a reason that are kept."""
 
@@ -79,6 +82,22 @@ class GroupCommands:
         said = "unmute.done" if change.changed else "unmute.none"
         return [question.say(said, person=await self._name(question, user_id), name=question.name)]
 
+    async def transfer(self, question: Question) -> list[str]:
+        """To whom the group is offered; or that it was accepted or declined."""
+        said = question.text.casefold()
+        if said in _ANSWERED:
+            change = await self._do(question, _ANSWERED[said](group=_room(question)))
+            return change if isinstance(change, list) else [question.say(f"transfer.{said}", name=question.name)]
+        found = await self._whom(question)
+        if found is None:
+            return [self._how(question)]
+        user_id, _ = found
+        change = await self._do(question, OfferGroup(group=_room(question), user_id=user_id))
+        if isinstance(change, list):
+            return change
+        person = await self._name(question, user_id)
+        return [question.say("transfer.done", person=person, name=question.name, days=OFFERED_MS // DAY_MS)]
+
     async def own_mute(self, question: Question) -> list[str]:
         """That who asks is muted in the group, if so."""
         now_ms = self._homeserver.now_ms()
@@ -122,7 +141,7 @@ class GroupCommands:
             return [texts.text(error.key, question.language)]
         except Cut as error:
             found = error.violation
-            return [self._words.word(found.code, question.language, attempt="manage", **found.facts()).error]
+            return [self._words.word(found.code, question.language, attempt=error.attempt, **found.facts()).error]
         except GroupRegError as error:
             return [error.message]
 

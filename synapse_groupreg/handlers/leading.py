@@ -15,8 +15,8 @@ from synapse_groupreg.policy import judge
 from synapse_groupreg.policy.blacklist import matches
 from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.roles import Role
-from synapse_groupreg.policy.types import Account, Manage, Room, RoomKind
-from synapse_groupreg.storage import identity, meta, numbers, people, rooms
+from synapse_groupreg.policy.types import Account, Found, Manage, Room, RoomKind
+from synapse_groupreg.storage import identity, meta, numbers, people, quotas, rooms
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig, Mode
@@ -46,10 +46,18 @@ class NotYours(NotPermitted):
 class Cut(NotPermitted):
     """A rule keeps you from this."""
 
-    def __init__(self, violation: Violation) -> None:
+    def __init__(self, violation: Violation, attempt: str) -> None:
         self.violation = violation
+        self.attempt = attempt
         info = f"/{RULES_PATH}#{violation.code}"
-        super().__init__(texts.refusal(violation.code, "en", info=info, attempt=Manage.name, **violation.facts()))
+        super().__init__(texts.refusal(violation.code, "en", info=info, attempt=attempt, **violation.facts()))
+
+
+def find(txn: Transaction, named: str) -> RoomRow | None:
+    """The room of an id or a number, if this server is in it."""
+    number = None if named.startswith("!") else read(named)
+    room_id = named if number is None else numbers.find(txn, number)
+    return None if room_id is None else rooms.ensure(txn, room_id)
 
 
 def led(txn: Transaction, setting: Setting, named: str, roles: tuple[Role, ...] = LEADING) -> RoomRow:
@@ -57,18 +65,20 @@ def led(txn: Transaction, setting: Setting, named: str, roles: tuple[Role, ...] 
 
     Raises NotPermitted, also where there is no such group: who has no business in it learns nothing.
     """
-    number = None if named.startswith("!") else read(named)
-    room_id = named if number is None else numbers.find(txn, number)
-    row = None if room_id is None else rooms.ensure(txn, room_id)
-    user_id = setting.staff.user_id
-    if row is None or role_of(txn, row.room_id, user_id, setting.config) not in roles:
+    row = find(txn, named)
+    if row is None or role_of(txn, row.room_id, setting.staff.user_id, setting.config) not in roles:
         raise NotYours("not-leading" if Role.manager in roles else "not-founder")
+    open_group(txn, setting, row)
+    let_manage(txn, setting, row)
+    return row
+
+
+def open_group(txn: Transaction, setting: Setting, row: RoomRow) -> None:
+    """Refuse what is no group, or one no more."""
     if row.kind is not RoomKind.group:
         raise Hindered("no-group")
-    if row.successor is not None:
+    if quotas.is_replaced(txn, row, setting.now_ms):
         raise Hindered("replaced")
-    _let_manage(txn, setting, row)
-    return row
 
 
 def enforced(txn: Transaction, config: GroupRegConfig, code: str) -> bool:
@@ -76,20 +86,29 @@ def enforced(txn: Transaction, config: GroupRegConfig, code: str) -> bool:
     return _mode(txn, config) == "enforce" and code not in config.dry_run
 
 
-def _let_manage(txn: Transaction, setting: Setting, row: RoomRow) -> None:
+def let_manage(txn: Transaction, setting: Setting, row: RoomRow) -> None:
     """Refuse what the gate would refuse too: whose management is suspended, or who is barred, manages nothing."""
-    config, user_id, now_ms = setting.config, setting.staff.user_id, setting.now_ms
-    exempt = user_id in people.admins(txn) or any(matches(glob, user_id) for glob in config.exempt)
-    actor = Account(
+    measures = views.on_room(txn, row.room_id, setting.now_ms)
+    room = Room(room_id=row.room_id, measures=measures, members=row.members or 0)
+    let(txn, setting, Manage(actor=account_of(txn, setting), room=room))
+
+
+def let(txn: Transaction, setting: Setting, attempt: Manage | Found) -> None:
+    """Refuse what the rules refuse. Raises Cut."""
+    refusing = judge(attempt, setting.config).refusing(_mode(txn, setting.config), setting.config.dry_run)
+    if refusing:
+        raise Cut(refusing[0], attempt.name)
+
+
+def account_of(txn: Transaction, setting: Setting) -> Account:
+    """Who acts, as the rules see them."""
+    user_id = setting.staff.user_id
+    return Account(
         user_id=user_id,
         assurance=identity.assurance_of(txn, user_id),
-        measures=views.on_account(txn, user_id, now_ms),
-        exempt=exempt,
+        measures=views.on_account(txn, user_id, setting.now_ms),
+        exempt=user_id in people.admins(txn) or any(matches(glob, user_id) for glob in setting.config.exempt),
     )
-    room = Room(room_id=row.room_id, measures=views.on_room(txn, row.room_id, now_ms), members=row.members or 0)
-    refusing = judge(Manage(actor=actor, room=room), config).refusing(_mode(txn, config), config.dry_run)
-    if refusing:
-        raise Cut(refusing[0])
 
 
 def _mode(txn: Transaction, config: GroupRegConfig) -> Mode:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, get_args
 from prometheus_client import Counter, Gauge
 
 from synapse_groupreg import texts
-from synapse_groupreg.handlers import act_appeals
+from synapse_groupreg.handlers import act_appeals, act_handovers
 from synapse_groupreg.handlers.measures import News
 from synapse_groupreg.policy.notices import MOST_TRIES, wait_ms
 from synapse_groupreg.storage import notices, people, state
@@ -133,6 +133,8 @@ class Notices:
         room = await self._database.run("groupreg_notices", _name_for, notice.room_id, notice.account)
         if notice.attempt in get_args(News):
             return self._words.news(notice.attempt, notice.code, language, room=room, **notice.facts)
+        if notice.code == act_handovers.NOTICE:
+            return self._words.handover(notice.attempt, language, room=room, **notice.facts)
         why = self._words.word(notice.code, language, attempt=notice.attempt, **notice.facts).error
         key = f"notice.{notice.attempt}.{'somewhere' if room is None else 'in-room'}"
         return f"{texts.text(key, language, room=room)}\n\n{why}"

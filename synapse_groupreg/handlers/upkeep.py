@@ -13,7 +13,7 @@ from synapse_groupreg.handlers.measures import Here, show, tell
 from synapse_groupreg.handlers.snapshot import touched_accounts
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.policy.identity import smallest_tier, tier
-from synapse_groupreg.storage import acts, changes, measures, mutes, numbers, quotas, rooms, state
+from synapse_groupreg.storage import acts, changes, handovers, measures, mutes, numbers, quotas, rooms, state
 from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ class Upkeep:
         self._surveyed = False
 
     async def often(self) -> None:
-        """Every few seconds: close groups whose successor took over, and label the successors."""
+        """Every few seconds: close groups whose successor took over, and write labels that were promised."""
         now_ms = self._homeserver.now_ms()
         if await self._database.run("groupreg_successors", _close_replaced, self._config, now_ms):
             await self._homeserver.poke()
-            await self._labeller.write_all()
+        await self._labeller.write_all()
         await self._database.run("groupreg_ends", _tell_ends, Here(self._config, self._homeserver.server_name, now_ms))
         if not self._surveyed:
             await self._survey()
@@ -156,3 +156,4 @@ def _tidy(txn: Transaction, now_ms: int) -> None:
     quotas.forget_expired(txn, now_ms)
     changes.forget(txn, now_ms)
     mutes.forget_ended(txn, now_ms)
+    handovers.forget_ended(txn, now_ms)

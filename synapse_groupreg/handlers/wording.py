@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg import texts
+from synapse_groupreg.policy.commands import write
 from synapse_groupreg.storage import people
 
 if TYPE_CHECKING:
@@ -58,6 +59,17 @@ class Words:
         """Word how an appeal was decided."""
         said = [texts.text(f"appeal.{outcome}", language, **facts), texts.text("appeal.why", language, **facts)]
         return "\n\n".join(said)
+
+    def handover(self, news: str, language: str, *, room: str | None, number: str | None, **facts: Any) -> str:
+        """Word an offer to hand a group over, or what became of it."""
+        told = {
+            **facts,
+            "name": room or texts.text("group.unnamed", language),
+            "until": texts.moment(facts["until_ms"], language),
+            "accept": write("transfer", number or "", "accept"),
+            "decline": write("transfer", number or "", "decline"),
+        }
+        return texts.text(f"handover.{news}", language, **told)
 
     async def language(self, user_id: str) -> str:
         """The language of an account; unknown and remote ones get the default. Kept for five minutes."""

@@ -26,12 +26,13 @@ WORDS: Mapping[str, bool] = MappingProxyType(
         "link": True,
         "mute": True,
         "unmute": True,
+        "transfer": True,
     }
 )
 """Every command, and whether it is about a group; `info` may be left out."""
 WITH_TEXT = frozenset({"appeal"})
 """Commands that take, behind a number, what their author says."""
-WITH_ARGUMENTS = frozenset({"mute", "unmute"})
+WITH_ARGUMENTS = frozenset({"mute", "unmute", "transfer"})
 """Commands that say more than which group they are about; its number, where it stands, comes first."""
 _LONGEST = 200
 """Characters that are looked at: no command is longer, but for what somebody says in one."""
@@ -88,18 +89,26 @@ def parse(body: str) -> Asked | Unknown | None:
         return Asked(word, _normal(said[0][:_LONGEST_WORD]) if said else "", "".join(said[1:]).strip())
     if word in WITH_ARGUMENTS:
         _, _, *said = body.split(maxsplit=2)
-        first, _, behind = said[0].partition(" ") if said else ("", "", "")
-        numbered = _NUMBER.fullmatch(_normal(first)) is not None
-        return Asked(word, _normal(first) if numbered else "", (behind if numbered else "".join(said)).strip())
+        number, text = _numbered("".join(said).strip())
+        return Asked(word, number, text)
     if word in WORDS:
         return Asked(word, " ".join(rest[1:]))
     nearest = difflib.get_close_matches(word, WORDS, n=1)
     return Unknown(word[:_LONGEST_WORD], nearest[0] if nearest else None)
 
 
-def write(word: str, number: str = "") -> str:
+def write(word: str, number: str = "", more: str = "") -> str:
     """A command as people type it."""
-    return " ".join(part for part in (PREFIX, "" if word == "info" else word, number) if part)
+    return " ".join(part for part in (PREFIX, "" if word == "info" else word, number, more) if part)
+
+
+def _numbered(said: str) -> tuple[str, str]:
+    """The number of a group, and the rest: it stands first, or behind a single word."""
+    first, _, behind = said.partition(" ")
+    behind = behind.strip()
+    if _NUMBER.fullmatch(_normal(first)):
+        return _normal(first), behind
+    return (_normal(behind), first) if _NUMBER.fullmatch(_normal(behind)) else ("", said)
 
 
 def whom(said: str, server_name: str, mentioned: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:

@@ -32,3 +32,31 @@ class UnmuteMember(Action):
     right: ClassVar[Right] = Right.look_after
     group: str
     user_id: str
+
+
+@attrs.frozen(kw_only=True)
+class OfferGroup(Action):
+    """Offer to hand a group over, as its founder; again, to somebody else instead."""
+
+    name: ClassVar[str] = "transfer"
+    right: ClassVar[Right] = Right.look_after
+    group: str
+    user_id: str
+
+
+@attrs.frozen(kw_only=True)
+class AcceptGroup(Action):
+    """Become the founder of a group that was offered."""
+
+    name: ClassVar[str] = "accept-transfer"
+    right: ClassVar[Right] = Right.look_after
+    group: str
+
+
+@attrs.frozen(kw_only=True)
+class DeclineGroup(Action):
+    """Turn the offer of a group down, or take one's own back."""
+
+    name: ClassVar[str] = "decline-transfer"
+    right: ClassVar[Right] = Right.look_after
+    group: str

@@ -98,6 +98,11 @@ def set_members(txn: Transaction, room_id: str, members: int | None) -> None:
     txn.execute("UPDATE groupreg_rooms SET members = ? WHERE room_id = ?", (members, room_id))
 
 
+def set_founder(txn: Transaction, room_id: str, founder: str) -> None:
+    """Remember who a group was handed over to."""
+    txn.execute("UPDATE groupreg_rooms SET founder = ? WHERE room_id = ?", (founder, room_id))
+
+
 def set_successor(txn: Transaction, room_id: str, successor: str) -> None:
     """Remember that a room was replaced."""
     txn.execute("UPDATE groupreg_rooms SET successor = ? WHERE room_id = ?", (successor, room_id))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from synapse_groupreg.policy import group_actions
 from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.web.acting import answered
-from synapse_groupreg.web.bodies import ActQuery, Time, Why
+from synapse_groupreg.web.bodies import ActQuery, Time, UserId, Why
 from synapse_groupreg.web.endpoint import Endpoint
 
 if TYPE_CHECKING:
@@ -23,6 +23,13 @@ class MuteBody(Why):
 
     until_ms: Time | None = None
     """At most 30 days from now; an hour if it isn't said."""
+
+
+class OfferBody(Why):
+    """To whom a group is offered."""
+
+    user_id: UserId
+    """A manager of it, who becomes its founder by accepting."""
 
 
 class Groups:
@@ -40,6 +47,18 @@ class Groups:
         """DELETE rooms/{room_id}/mutes/{user_id}."""
         action = group_actions.UnmuteMember(group=call.path["room_id"], user_id=call.path["user_id"], **dict(call.body))
         return await self._do(call, action)
+
+    async def offer(self, call: Call) -> Answer:
+        """PUT rooms/{room_id}/founder."""
+        return await self._do(call, group_actions.OfferGroup(group=call.path["room_id"], **dict(call.body)))
+
+    async def accept(self, call: Call) -> Answer:
+        """POST rooms/{room_id}/founder/accept."""
+        return await self._do(call, group_actions.AcceptGroup(group=call.path["room_id"], **dict(call.body)))
+
+    async def decline(self, call: Call) -> Answer:
+        """POST rooms/{room_id}/founder/decline."""
+        return await self._do(call, group_actions.DeclineGroup(group=call.path["room_id"], **dict(call.body)))
 
     async def _do(self, call: Call, action: Action) -> Answer:
         return answered(await self._services.actions.do(call.staff, action, dry_run=call.query.dry_run))
@@ -66,5 +85,32 @@ def group_endpoints(services: Services) -> tuple[Endpoint, ...]:
             query=ActQuery,
             body=Why,
             summary="Let them post again before that",
+        ),
+        Endpoint(
+            method="PUT",
+            path="rooms/{room_id}/founder",
+            right=Right.look_after,
+            handle=surface.offer,
+            query=ActQuery,
+            body=OfferBody,
+            summary="Offer to hand a group over to one of its managers, as its founder",
+        ),
+        Endpoint(
+            method="POST",
+            path="rooms/{room_id}/founder/accept",
+            right=Right.look_after,
+            handle=surface.accept,
+            query=ActQuery,
+            body=Why,
+            summary="Become the founder of a group that was offered",
+        ),
+        Endpoint(
+            method="POST",
+            path="rooms/{room_id}/founder/decline",
+            right=Right.look_after,
+            handle=surface.decline,
+            query=ActQuery,
+            body=Why,
+            summary="Turn the offer of a group down, or take one's own back",
         ),
     )

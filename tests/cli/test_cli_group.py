@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NUMBER = "123456786"
 NUMBERED = {**GROUP, "number": NUMBER}
 MUTE = {"room": ROOM, "until_ms": T, "reason": "Loud.", "author": "@bob:fake.test"}
+OWN = {"founder": "@bob:fake.test"}
 ACTS: list[tuple[list[str], str, dict[str, Any], str]] = [
     (
         ["group", "mute", NUMBER, ANNA, "--until", "2099-01-01T00:00:00Z", "--reason", "Loud."],
@@ -28,6 +29,19 @@ ACTS: list[tuple[list[str], str, dict[str, Any], str]] = [
         f"Muted {ANNA} in {NUMBER}: until 2026-03-01 12:00 UTC.",
     ),
     (["group", "unmute", f"#g{NUMBER}:fake.test", ANNA], f"DELETE rooms/{ROOM}/mutes/{ANNA}", {}, f"Unmuted {ANNA} in"),
+    (
+        ["group", "transfer", NUMBER, ANNA],
+        f"PUT rooms/{NUMBER}/founder",
+        {"user_id": ANNA},
+        f"Offered {NUMBER} to {ANNA}.",
+    ),
+    (
+        ["group", "accept", ROOM, "--reason", "r"],
+        f"POST rooms/{ROOM}/founder/accept",
+        {"reason": "r"},
+        f"Took over {ROOM}: founder @bob:fake.test -> {ANNA}.",
+    ),
+    (["group", "decline", ROOM], f"POST rooms/{ROOM}/founder/decline", {}, f"Ended the offer of {ROOM}."),
 ]
 
 
@@ -41,6 +55,11 @@ def replies(server: Any) -> None:
         "GET status": {**STATUS, "numbers": {"given": 1234, "waiting": 7}},
         f"PUT rooms/{NUMBER}/mutes/{ANNA}": changed(None, MUTE),
         f"DELETE rooms/{ROOM}/mutes/{ANNA}": changed(MUTE, None),
+        f"PUT rooms/{NUMBER}/founder": changed({**OWN, "offered_to": None}, {**OWN, "offered_to": ANNA}),
+        f"POST rooms/{ROOM}/founder/accept": changed(
+            {**OWN, "offered_to": ANNA}, {"founder": ANNA, "offered_to": None}
+        ),
+        f"POST rooms/{ROOM}/founder/decline": changed({**OWN, "offered_to": ANNA}, {**OWN, "offered_to": None}),
         f"GET /_matrix/client/v3/directory/room/#g{NUMBER}:fake.test": {"room_id": ROOM},
     }
 

@@ -191,3 +191,28 @@ def test_a_founder_mutes_a_member_who_is_told_why_and_posts_again_later(
     assert poll(lambda: member.send(secret).ok, seconds=SECONDS), "it ends by itself"
     assert time.time() * 1000 >= until_ms  # noqa: TID251 - as above
     assert founder.state(secret, "m.room.power_levels").good() == levels
+
+
+def test_a_group_is_handed_over_by_consent_of_both(staff: Staff, founder: Person, member: Person) -> None:
+    room = founder.found_group(name="Go")
+    member.join(room).good()
+    levels = founder.state(room, "m.room.power_levels").good()
+    levels["users"][member.user_id] = 150  # what an upgrade takes since version 12
+    founder.set_state(room, "m.room.power_levels", levels).good()
+    before = staff.used(member.user_id, "rooms_founded"), staff.used(founder.user_id, "rooms_founded")
+    asked = ask(founder, room, f"!group transfer {member.user_id}")
+    assert asked.startswith("I have asked ")
+    offered = poll(lambda: answers(member), seconds=SECONDS)
+    assert "hand the group “Go” over to you" in offered[0]
+    (direct,) = member.joined_rooms() - member.own_rooms() - {room}
+    accept = offered[0].partition("To accept, write: ")[2].partition("\n")[0]
+    assert ask(member, direct, accept) == "You are the founder of Go now."
+    assert poll(lambda: any("has accepted" in one for one in answers(founder)), seconds=SECONDS)
+    shown = staff.room(room)
+    assert (shown["founder"], shown["managers"]) == (member.user_id, [founder.user_id])
+    after = staff.used(member.user_id, "rooms_founded"), staff.used(founder.user_id, "rooms_founded")
+    assert after == (before[0] + 1, before[1] - 1)
+    assert founder.state(room, "m.room.power_levels").good() == levels
+    new = member.upgrade(room, "12").good()["replacement_room"]
+    assert poll(lambda: staff.room(room)["successor"] == new, seconds=SECONDS)
+    assert staff.used(member.user_id, "rooms_founded") == after[0]

@@ -103,6 +103,7 @@ class Stage:
             now_ms=self.homeserver.now,
             config=self.config,
             server_name=SERVER,
+            dialect=self.database.dialect,
             seal=lambda plain: plain[::-1],
             new_id=lambda: f"person-{next(self._ids)}",
         )

@@ -112,6 +112,7 @@ def test_a_member_is_answered_in_their_language(
         "link": "https://matrix.example.org/_synapse/client/groupreg/g/",
         "mute": texts.text("hindrance.not-leading", language),
         "unmute": f"!group unmute @anna:{SERVER}",
+        "transfer": f"!group transfer @anna:{SERVER}",
     }
     assert markers[word] in answer
 
@@ -265,3 +266,29 @@ def test_who_may_manage_nothing_is_told_so_in_a_chat(stage: Stage, commands: Com
 
 def until(stage: Stage, after_ms: int) -> str:
     return texts.moment(stage.homeserver.now + after_ms, "en")
+
+
+def test_a_group_is_handed_over_in_a_chat(stage: Stage, commands: Commands, closed: str, direct: str) -> None:
+    def write(user_id: str, body: str, room_id: str = closed) -> str | None:
+        stage.homeserver.now += 60_000
+        return ask(stage, commands, user_id, room_id, body)
+
+    def answer(key: str, **facts: object) -> str:
+        return texts.text(f"command.transfer.{key}", "en", **{"name": f"Room {CLOSED}", **facts})
+
+    for user_id in (ALICE, BOB):
+        stage.act(actions.Verify(user_id=user_id, assurance=Assurance.real_name, provider="office"))
+    assert write(BOB, "!group transfer @alice") == texts.text("hindrance.not-founder", "en")
+    assert write(ALICE, "!group transfer Bob") == answer("how", example=f"!group transfer @anna:{SERVER}")
+    assert write(ALICE, "!group transfer @bob") == texts.text("hindrance.no-manager", "en", person=BOB)
+    stage.do(seed.set_state, closed, ALICE, "m.room.power_levels", {"users": {ALICE: 100, BOB: 50}})
+    assert write(BOB, "!group transfer accept") == texts.text("hindrance.no-offer", "en")
+    assert write(ALICE, "!group transfer @bob") == answer("done", person=BOB, days=7)
+    assert write(BOB, f"!group transfer decline {CLOSED}", direct) == answer("decline")
+    assert write(ALICE, "!group transfer @bob") == answer("done", person=BOB, days=7)
+    stage.act(actions.LimitAccount(user_id=BOB, limits={"rooms_founded": 0}))
+    assert "limit for founding groups (0 founded, 0 allowed)" in (write(BOB, "!group transfer accept") or "")
+    stage.act(actions.LimitAccount(user_id=BOB, limits={"rooms_founded": 1}))
+    assert write(BOB, f"!group transfer {CLOSED} Accept", direct) == answer("accept")
+    assert "Founder" in (write(BOB, "!group me") or "")
+    assert "Manager" in (write(ALICE, "!group me") or "")

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from synapse_groupreg.handlers.overflow import Surplus, too_many
 from synapse_groupreg.policy.quotas import LOCAL_RESERVATION_MS
 from synapse_groupreg.policy.types import RoomKind

@@ -35,6 +35,9 @@ PUT    rooms/{room_id}/quotas       | no    no   yes  no   no   no   yes
 PUT    rooms/{room_id}/labels       | no    yes  no   no   no   no   no
 PUT    rooms/{room_id}/mutes/{user_id}    | no yes no no no no no
 DELETE rooms/{room_id}/mutes/{user_id}    | no yes no no no no no
+PUT    rooms/{room_id}/founder            | no yes no no no no no
+POST   rooms/{room_id}/founder/accept     | no yes no no no no no
+POST   rooms/{room_id}/founder/decline    | no no  no no no no no
 GET    blacklist                    | no    no   yes  yes  no   yes  yes
 POST   blacklist                    | no    no   no   yes  no   no   yes
 DELETE blacklist/{measure_id}       | no    no   no   yes  no   no   yes
@@ -98,6 +101,7 @@ BODIES: dict[tuple[str, ...], object] = {
     ("PUT", "accounts/{user_id}/identity"): {"assurance": "contact"},
     ("PUT", "accounts/{user_id}/quotas"): {"rooms_founded": 3},
     ("PUT", "rooms/{room_id}/quotas"): {"members": 7},
+    ("PUT", "rooms/{room_id}/founder"): {"user_id": BOB},
     ("POST", "blacklist"): {"entity": BOB, "reason": "r", "basis": "b"},
     ("POST", "measures"): {"entity": BOB, "kind": "warning", "reason": "r", "basis": "b"},
     ("PUT", "measures/{measure_id}/report"): {"state": "due"},

@@ -44,6 +44,41 @@ class Way:
     """Rows that REST is given before, for an import."""
 
 
+def group_ways() -> Iterator[Way]:
+    """Those by which a founder and managers look after a group."""
+    room = f"rooms/{ROOM}"
+    muted: dict[str, Any] = {"until_ms": IN_TWO_HOURS_MS}
+    yield Way(
+        group_actions.MuteMember(group=ROOM, user_id=BOB, **muted, **WHY),
+        f"PUT {room}/mutes/{BOB}",
+        muted,
+        f"group mute {ROOM} {BOB} --until {IN_TWO_HOURS}",
+        chat=f"!group mute {NUMBER} {BOB} 2h why",
+    )
+    yield Way(
+        group_actions.UnmuteMember(group=ROOM, user_id=BOB),
+        f"DELETE {room}/mutes/{BOB}",
+        {},
+        f"group unmute {ROOM} {BOB}",
+        chat=f"!group unmute {NUMBER} @bob",
+    )
+    yield Way(
+        group_actions.OfferGroup(group=ROOM, user_id=BOB),
+        f"PUT {room}/founder",
+        {"user_id": BOB},
+        f"group transfer {ROOM} {BOB}",
+        chat=f"!group transfer {NUMBER} {BOB}",
+    )
+    for answer, answered in (("accept", group_actions.AcceptGroup), ("decline", group_actions.DeclineGroup)):
+        yield Way(
+            answered(group=ROOM),
+            f"POST {room}/founder/{answer}",
+            {},
+            f"group {answer} {ROOM}",
+            chat=f"!group transfer {NUMBER} {answer}",
+        )
+
+
 def ways() -> Iterator[Way]:
     """All of them."""
     a, records = actions, record_actions
@@ -124,21 +159,7 @@ def ways() -> Iterator[Way]:
         f"staff set {ALICE} reviewer",
     )
     yield Way(a.SetMode(mode="dry", **WHY), "PUT mode", {"mode": "dry"}, "mode dry")
-    muted: dict[str, Any] = {"until_ms": IN_TWO_HOURS_MS}
-    yield Way(
-        group_actions.MuteMember(group=ROOM, user_id=BOB, **muted, **WHY),
-        f"PUT {room}/mutes/{BOB}",
-        muted,
-        f"group mute {ROOM} {BOB} --until {IN_TWO_HOURS}",
-        chat=f"!group mute {NUMBER} {BOB} 2h why",
-    )
-    yield Way(
-        group_actions.UnmuteMember(group=ROOM, user_id=BOB),
-        f"DELETE {room}/mutes/{BOB}",
-        {},
-        f"group unmute {ROOM} {BOB}",
-        chat=f"!group unmute {NUMBER} @bob",
-    )
+    yield from group_ways()
     yield Way(
         appeal_actions.MakeAppeal(measure_id=1, text="Me."),
         "POST appeals",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from synapse_groupreg import texts
 from synapse_groupreg.cli.changes import report as say
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.export import check_free, new_file
@@ -21,11 +22,15 @@ from synapse_groupreg.cli.packet_text import markdown
 from synapse_groupreg.cli.times import utc
 
 if TYPE_CHECKING:
+    from synapse_groupreg.cli.client import Client
     from synapse_groupreg.cli.output import Cell
 
 STATES = ("handed-in", "receipt")
 COLUMNS = ("id", "measures", "made (UTC)", "by", "state", "since (UTC)", "text")
 _EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
+_IN_LANGUAGE = click.option(
+    "--language", type=click.Choice(texts.LANGUAGES), help="Of what people read.  [default: the server's]"
+)
 
 
 @click.group()
@@ -37,9 +42,17 @@ def packet() -> None:
 @click.argument("measures", type=click.IntRange(min=1), nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=".", help="Folder for the two files.")
 @click.option("--attach", multiple=True, type=_EXISTING, help="A file that goes with it, such as a bundle; repeatable.")
+@_IN_LANGUAGE
 @act_command
 def make(
-    cli: Cli, measures: tuple[int, ...], out: Path, attach: tuple[Path, ...], *, dry_run: bool, reason: str | None
+    cli: Cli,
+    measures: tuple[int, ...],
+    out: Path,
+    attach: tuple[Path, ...],
+    language: str | None,
+    *,
+    dry_run: bool,
+    reason: str | None,
 ) -> None:
     """Put together what is reported about MEASURES, by their numbers, as packet-N.md and packet-N.json.
 
@@ -48,7 +61,10 @@ def make(
     body = {"measures": list(measures), "attachments": [reference(file) for file in attach], "reason": reason}
     client = cli.client()
     answer = client.act("POST", "packets", {k: held for k, held in body.items() if held}, dry_run=dry_run)
-    files = [] if dry_run else write(out, client.get(path("packets", answer["id"]), reason=reason))
+    files = []
+    if not dry_run:
+        made = client.get(path("packets", answer["id"]), reason=reason)
+        files = write(out, made, language_of(client, language))
     if cli.as_json:
         cli.out.data({**answer, "files": [str(file) for file in files]})
         return
@@ -91,21 +107,24 @@ def list_(cli: Cli, limit: int) -> None:
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Write both files into this folder again."
 )
 @click.option("--reason", metavar="TEXT", help="Why you look; kept in the record where it quotes appeals.")
+@_IN_LANGUAGE
 @server_command
-def show(cli: Cli, number: int, out: Path | None, reason: str | None) -> None:
+def show(cli: Cli, number: int, out: Path | None, reason: str | None, language: str | None) -> None:
     """Show one packet as it was made.
 
     NUMBER is the one that groupreg packet list shows.
     """
-    answer = cli.client().get(path("packets", number), reason=reason)
-    files = [] if out is None else write(out, answer)
+    client = cli.client()
+    answer = client.get(path("packets", number), reason=reason)
+    files = [] if out is None else write(out, answer, language_of(client, language))
     if cli.as_json:
         cli.out.data(answer)
     elif files:
         for file in files:
             cli.out.say(f"  {file}")
     else:
-        cli.out.say(markdown(answer))
+        for line in markdown(answer, language_of(client, language)).splitlines():
+            cli.out.say(line)
 
 
 @packet.command()
@@ -131,10 +150,18 @@ def reference(file: Path) -> dict[str, Any]:
     return {"name": file.name, "size": file.stat().st_size, "sha256": digest}
 
 
-def write(folder: Path, found: dict[str, Any]) -> list[Path]:
+def language_of(client: Client, wanted: str | None) -> str:
+    """The language asked for, else the server's own."""
+    return wanted or str(client.get("policy")["default_language"])
+
+
+def write(folder: Path, found: dict[str, Any], language: str) -> list[Path]:
     """Write a packet into two new files, for the owner's eyes. Raises BadInput."""
-    texts = {"md": markdown(found), "json": json.dumps(found, ensure_ascii=False, indent=2, sort_keys=True) + "\n"}
-    files = {folder / f"packet-{found['id']}.{suffix}": text for suffix, text in texts.items()}
+    said = {
+        "md": markdown(found, language),
+        "json": json.dumps(found, ensure_ascii=False, indent=2, sort_keys=True) + "\n",
+    }
+    files = {folder / f"packet-{found['id']}.{suffix}": text for suffix, text in said.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

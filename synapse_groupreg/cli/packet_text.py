@@ -1,12 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""A report packet as Markdown, from what the server answers."""
+"""A report packet as Markdown, in the language of who gets it, from what the server answers."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
+from synapse_groupreg import texts
 from synapse_groupreg.cli.times import utc
 
 if TYPE_CHECKING:
@@ -17,50 +20,72 @@ _MEASURE = (
     *("deadline_ms", "lifted_ms", "lifted_by", "lift_reason"),
 )
 _GROUP = ("number", "name", "room_id", "members", "founder")
+_NAMED = {"kind": "measure.name", "scope": "packet.scope"}
+"""Fields whose values are words of ours, and where these stand."""
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|])")
 
 
-def markdown(packet: Mapping[str, Any]) -> str:
-    """Write it for people; the JSON beside it says the same."""
-    return "\n".join(_lines(packet)) + "\n"
+def markdown(packet: Mapping[str, Any], language: str) -> str:
+    """Write it for people; the JSON beside it says the same. What people wrote stays in their language."""
+    return "\n".join(_Writer(language).lines(packet)) + "\n"
 
 
-def _lines(packet: Mapping[str, Any]) -> Iterator[str]:
-    yield f"# Report packet {packet['id']} of {_plain(packet['server'])}"
-    yield ""
-    yield f"Made {utc(packet['made_ms'])} UTC by {_plain(packet['author'])}. Nothing was sent by making it."
-    for one in packet["measures"]:
-        measure, group = one["measure"], one["group"]
-        yield from ("", f"## Measure {measure['id']}: {_plain(measure['kind'])} on {_plain(measure['subject'])}", "")
-        yield from _facts(measure, _MEASURE)
-        if group:
-            yield from ("", "### The group, when this packet was made", "")
-            yield from _facts(group, _GROUP)
-        for appeal in one["appeals"]:
-            yield from ("", f"### Appeal {appeal['id']}: {_plain(appeal['state'])}", "")
-            said = "erased_ms" if appeal.get("erased_ms") else "text"
-            yield from _facts(appeal, ("author", "made_ms", said, "answer", "decided_by", "decided_ms"))
-    yield from ("", "## Log proofs, by reference", "")
-    if not packet["records"]:
-        yield "This server keeps no records, or none are signed yet."
-    for log in packet["records"]:
-        yield from _facts(log, ("log", "origin", "shard", "size", "root", "key"))
-        yield from ("", "Taken out, each record with its proof, by:", "")
-        yield from (f"    {command}" for command in log["commands"])
+@attrs.frozen
+class _Writer:
+    language: str
+
+    def lines(self, packet: Mapping[str, Any]) -> Iterator[str]:
+        yield f"# {self.say('title', id=packet['id'], server=_plain(packet['server']))}"
         yield ""
-    yield from ("", "## Attachments, by reference", "")
-    for one in packet["attachments"]:
-        yield f"- {_plain(one['name'])}: {one['size']:,} bytes, SHA-256 {one['sha256']}"
-    if not packet["attachments"]:
-        yield "None."
+        yield self.say("made", made=f"{utc(packet['made_ms'])} UTC", author=_plain(packet["author"]))
+        for one in packet["measures"]:
+            yield from self.reported(one)
+        yield from ("", f"## {self.say('records')}", "")
+        if not packet["records"]:
+            yield self.say("no_records")
+        for log in packet["records"]:
+            yield from self.facts(log, ("log", "origin", "shard", "size", "root", "key"))
+            yield from ("", self.say("commands"), "")
+            yield from (f"    {command}" for command in log["commands"])
+            yield ""
+        yield from ("", f"## {self.say('attachments')}", "")
+        for one in packet["attachments"]:
+            size, digest = f"{one['size']:,}", f"SHA-256 {one['sha256']}"
+            yield f"- {self.say('attachment', name=_plain(one['name']), size=size, digest=digest)}"
+        if not packet["attachments"]:
+            yield self.say("none")
 
+    def reported(self, one: Mapping[str, Any]) -> Iterator[str]:
+        """A measure, with its group and the appeals against it."""
+        measure, group = one["measure"], one["group"]
+        kind, subject = self.value("kind", measure["kind"]), _plain(measure["subject"])
+        yield from ("", f"## {self.say('measure', id=measure['id'], kind=kind, subject=subject)}", "")
+        yield from self.facts(measure, _MEASURE)
+        if group:
+            yield from ("", f"### {self.say('group')}", "")
+            yield from self.facts(group, _GROUP)
+        for appeal in one["appeals"]:
+            state = self.say(f"state.{appeal['state']}")
+            yield from ("", f"### {self.say('appeal', id=appeal['id'], state=state)}", "")
+            said = "erased_ms" if appeal.get("erased_ms") else "text"
+            yield from self.facts(appeal, ("author", "made_ms", said, "answer", "decided_by", "decided_ms"))
 
-def _facts(values: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
-    for name in names:
-        held = values.get(name)
-        if held is not None:
-            shown = f"{utc(held)} UTC" if name.endswith("_ms") else _plain(str(held))
-            yield f"- {name.removesuffix('_ms').replace('_', ' ')}: {shown}"
+    def facts(self, values: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
+        """One line for each that is known."""
+        for name in names:
+            held = values.get(name)
+            if held is not None:
+                field = self.say(f"field.{name.removesuffix('_ms')}")
+                yield f"- {self.say('fact', name=field, value=self.value(name, held))}"
+
+    def value(self, name: str, held: object) -> str:
+        """A value: times and words of ours in the language, all else as it is."""
+        if name.endswith("_ms") and isinstance(held, int):
+            return f"{utc(held)} UTC"
+        return texts.text(f"{_NAMED[name]}.{held}", self.language) if name in _NAMED else _plain(str(held))
+
+    def say(self, key: str, /, **facts: object) -> str:
+        return texts.text(f"packet.{key}", self.language, **facts)
 
 
 def _plain(text: str) -> str:

@@ -15,6 +15,8 @@ from synapse_groupreg.storage import identity, measures, notices, people, rooms,
 from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers.change import Facts
     from synapse_groupreg.storage.database import Transaction
@@ -72,10 +74,24 @@ def family(txn: Transaction, measure: Measure) -> list[str]:
     return relatives(txn, measure.subject)
 
 
+def bound(txn: Transaction, imposed: Collection[Measure]) -> list[tuple[str, Measure]]:
+    """All accounts that measures on accounts and persons bind, each with the measure; in few statements."""
+    linked = identity.persons_of(txn, (one.subject for one in imposed if one.subject_kind is SubjectKind.account))
+    persons = {
+        one.id: one.subject if one.subject_kind is SubjectKind.person else linked.get(one.subject) for one in imposed
+    }
+    families = identity.families(txn, (person for person in persons.values() if person is not None))
+    found = []
+    for one in imposed:
+        person = persons[one.id]
+        found += [(account, one) for account in ([one.subject] if person is None else families.get(person, ()))]
+    return found
+
+
 def suspended_in(txn: Transaction, room_id: str, now_ms: int) -> set[str]:
     """The accounts whose management is suspended, everywhere or in this room."""
     found = measures.in_force(txn, MeasureKind.management_suspended, now_ms)
-    return {account for one in found if one.holds_in(room_id) for account in family(txn, one)}
+    return {account for account, _ in bound(txn, [one for one in found if one.holds_in(room_id)])}
 
 
 def leaders(txn: Transaction, room_id: str, config: GroupRegConfig) -> list[str]:

@@ -15,7 +15,7 @@ import attrs
 
 from synapse_groupreg.errors import NotPermitted
 from synapse_groupreg.handlers import labelling
-from synapse_groupreg.handlers.measures import family
+from synapse_groupreg.handlers.measures import bound
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.handlers.writers import writer
 from synapse_groupreg.policy.labels import LABEL_TYPES, LABELS
@@ -119,7 +119,7 @@ def out_of_step(txn: Transaction, config: GroupRegConfig, server_name: str, now_
 
 def _where_they_are(txn: Transaction, suspensions: list[Measure]) -> set[str]:
     """The labelled groups in which somebody is whose management is suspended there."""
-    binds = [(account, one) for one in suspensions for account in family(txn, one)]
+    binds = bound(txn, suspensions)
     found = labels.labelled_with(txn, [account for account, _ in binds])
     in_rooms: dict[str, list[str]] = {}
     for room_id, account in found:

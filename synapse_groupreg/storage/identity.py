@@ -98,6 +98,15 @@ def accounts_of(txn: Transaction, person_id: str) -> list[str]:
     return [str(row[0]) for row in txn.fetchall()]
 
 
+def families(txn: Transaction, person_ids: Iterable[str]) -> dict[str, list[str]]:
+    """The accounts of several persons."""
+    sql = "SELECT person_id, user_id FROM groupreg_person_accounts WHERE person_id IN ({})"
+    found: dict[str, list[str]] = {}
+    for person, user_id in sorted(select_in(txn, sql, person_ids)):
+        found.setdefault(str(person), []).append(str(user_id))
+    return found
+
+
 def relatives(txn: Transaction, user_id: str) -> list[str]:
     """All accounts of the person behind an account, itself included."""
     person = person_of(txn, user_id)

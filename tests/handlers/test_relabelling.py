@@ -13,11 +13,12 @@ from synapse_groupreg.errors import NotPermitted
 from synapse_groupreg.handlers.group_pages import look_at
 from synapse_groupreg.handlers.relabelling import Relabelling
 from synapse_groupreg.policy import actions
+from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.labels import CINNY_TAGS, LABELS
 from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.policy.numbers import number
 from synapse_groupreg.policy.types import RoomKind
-from synapse_groupreg.storage import numbers, rooms, state
+from synapse_groupreg.storage import labels, numbers, rooms, state
 from tests.database import result_of
 from tests.handlers.stage import ALICE, BOB, CAROL, DAY, NOW, FakeHomeserver, Stage
 from tests.storage import seed
@@ -48,13 +49,15 @@ class Room(FakeHomeserver):
 
 
 @pytest.fixture
-def stage(db: TestDatabase) -> Stage:
-    return Stage(db, labels={"enabled": True, "languages": ["en"]})
+def stage(request: pytest.FixtureRequest) -> Stage:
+    """On SQLite, unless a test asks for both."""
+    database: TestDatabase = request.getfixturevalue(getattr(request, "param", "sqlite_db"))
+    return Stage(database, labels={"enabled": True, "languages": ["en"]})
 
 
 @pytest.fixture
-def room(db: TestDatabase) -> Room:
-    return Room(database=db)
+def room(stage: Stage) -> Room:
+    return Room(database=stage.database)
 
 
 @pytest.fixture
@@ -101,8 +104,8 @@ def shown(stage: Stage, room_id: str) -> tuple[str | None, tuple[str, ...]]:
     return group.founder, group.managers
 
 
-@pytest.mark.parametrize("ends", ["lifted", "over"])
-@pytest.mark.parametrize("version", ["11", "12"])
+@pytest.mark.parametrize("stage", ["sqlite_db", "pg_db"], indirect=True)
+@pytest.mark.parametrize(("version", "ends"), [("11", "lifted"), ("12", "over")])
 def test_a_label_goes_with_the_suspension_and_comes_back(
     stage: Stage, room: Room, work: Relabelling, version: str, ends: str
 ) -> None:
@@ -122,7 +125,7 @@ def test_a_label_goes_with_the_suspension_and_comes_back(
     assert (founder, left_out, words["50"], words["100"]) == (ALICE, [], "Manager", of_founder)
     assert shown(stage, group) == ("alice", ("bob",))
     assert {sender for sender, _ in room.written} == {ALICE}
-    assert stage.contents()["groupreg_left_out"] == [] if stage.database.dialect == "sqlite" else True
+    assert stage.do(labels.leaving_out) == set()
     acts = [one for one in stage.journal() if one.action == "label"]
     assert [one.reason for one in acts] == ["management suspended", "suspension over"]
     for _ in range(2):
@@ -139,6 +142,25 @@ def test_a_suspension_in_one_group_leaves_the_others_labelled(stage: Stage, work
     assert said(stage, here)[2]["50"] == "Manager", "Carol has this level too, and keeps the word"
     assert said(stage, there) == (ALICE, [], {})
     assert (shown(stage, here), shown(stage, there)) == (("alice", ("carol",)), ("alice", ("bob",)))
+
+
+@pytest.mark.parametrize("linked_first", [True, False])
+def test_it_goes_from_every_account_of_the_person(stage: Stage, work: Relabelling, linked_first: bool) -> None:
+    group = labelled(stage, bob=50, carol=60)
+
+    def link() -> None:
+        for one in (BOB, CAROL):
+            stage.act(actions.Verify(user_id=one, assurance=Assurance.contact, provider="desk", digest="d"))
+        stage.refresh()
+
+    if linked_first:
+        link()
+    suspend(stage, BOB)
+    if not linked_first:
+        link()
+    result_of(work.every_second())
+    assert said(stage, group)[:2] == (ALICE, [BOB, CAROL])
+    assert shown(stage, group) == ("alice", ())
 
 
 def test_who_is_no_manager_yet_is_left_out_once_they_are(stage: Stage, room: Room, work: Relabelling) -> None:

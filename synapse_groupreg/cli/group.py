@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SAID = ("room", "reason", "author")
 OFFERED = ("offered_to", "founder")
+NONE = "-"
 
 
 @click.group()
@@ -132,6 +133,23 @@ def decline(cli: Cli, group: str, *, dry_run: bool, reason: str | None) -> None:
     where = _by_id(client, group) or group
     answer = client.act("POST", path("rooms", where, "founder", "decline"), _why(reason), dry_run=dry_run)
     report(cli.out, answer, act=f"end the offer of {group}", done=f"Ended the offer of {group}", said=OFFERED)
+
+
+@group.command()
+@click.argument("group")
+@click.argument("category")
+@act_command
+def category(cli: Cli, group: str, category: str, *, dry_run: bool, reason: str | None) -> None:
+    """Say what a group is about that you founded.
+
+    GROUP is its number, or its id or an alias, in quotes; CATEGORY one of those that the server offers, or - for none.
+    `groupreg group show` tells it.
+    """
+    client = cli.client()
+    named = _by_id(client, group) or group
+    body: dict[str, Any] = {"category": None if category == NONE else category, **_why(reason)}
+    answer = client.act("PUT", path("rooms", named, "category"), body, dry_run=dry_run)
+    report(cli.out, answer, act=f"set the category of {group}", done=f"Set the category of {group}")
 
 
 def _why(reason: str | None) -> dict[str, str]:

@@ -134,6 +134,7 @@ def show_room(out: Output, room: Answer) -> None:
             "number": room.get("number"),
             "room": room.get("room_id"),
             "kind": room.get("kind"),
+            "category": room.get("category"),
             "version": str(room.get("room_version") or ""),
             "founder": named(room, room.get("founder")),
             "managers": ", ".join(named(room, one) for one in room.get("managers") or []),

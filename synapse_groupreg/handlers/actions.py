@@ -10,6 +10,7 @@ import attrs
 
 from synapse_groupreg.handlers import (
     act_appeals,
+    act_categories,
     act_emergency,
     act_exports,
     act_handovers,
@@ -64,6 +65,7 @@ CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     group_actions.OfferGroup: act_handovers.offer,
     group_actions.AcceptGroup: act_handovers.accept,
     group_actions.DeclineGroup: act_handovers.decline,
+    group_actions.SetCategory: act_categories.set_category,
     actions.Impose: act_measures.impose,
     actions.Lift: act_measures.lift,
     actions.SetReport: act_measures.set_report,

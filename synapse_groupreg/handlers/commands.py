@@ -132,6 +132,7 @@ class Commands:
         assert question.group is not None
         group = question.group
         lines = [question.say("info.title", name=question.name, number=group.number), *self._people(question)]
+        lines += [question.say("info.category", category=group.category)] if group.category else []
         lines += [one.text(question.language) for one in group.standing]
         if group.public or self._config.groups.pages == "everybody":
             lines.append(question.say("info.page", link=self._pages.links.address(group.number)))
@@ -208,6 +209,10 @@ class Commands:
         """Whom the group is offered to, or what becomes of that."""
         return await self._in_groups.transfer(question)
 
+    async def category(self, question: Question) -> list[str]:
+        """What the group is about; or, as its founder says it, what it is about now."""
+        return await self._in_groups.category(question)
+
     async def report(self, question: Question) -> list[str]:
         """How to report something."""
         lines = [texts.text(f"page.complaint.{key}", question.language) for key in ("report", "write")]
@@ -278,6 +283,7 @@ _ANSWERS: Mapping[str, Callable[[Commands, Question], Awaitable[list[str]]]] = {
     "mute": Commands.mute,
     "unmute": Commands.unmute,
     "transfer": Commands.transfer,
+    "category": Commands.category,
 }
 
 

@@ -10,12 +10,20 @@ from synapse_groupreg import texts
 from synapse_groupreg.errors import GroupRegError
 from synapse_groupreg.handlers.leading import Cut, Hindered, NotYours
 from synapse_groupreg.handlers.roles import LEADING, role_of
+from synapse_groupreg.policy import categories
 from synapse_groupreg.policy.actions import Staff
 from synapse_groupreg.policy.commands import duration_ms, whom, write
-from synapse_groupreg.policy.group_actions import AcceptGroup, DeclineGroup, MuteMember, OfferGroup, UnmuteMember
+from synapse_groupreg.policy.group_actions import (
+    AcceptGroup,
+    DeclineGroup,
+    MuteMember,
+    OfferGroup,
+    SetCategory,
+    UnmuteMember,
+)
 from synapse_groupreg.policy.handovers import OFFERED_MS
 from synapse_groupreg.policy.mutes import DAY_MS
-from synapse_groupreg.storage import mutes, people
+from synapse_groupreg.storage import mutes, people, rooms
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
@@ -97,6 +105,23 @@ class GroupCommands:
             return change
         person = await self._name(question, user_id)
         return [question.say("transfer.done", person=person, name=question.name, days=OFFERED_MS // DAY_MS)]
+
+    async def category(self, question: Question) -> list[str]:
+        """What the group is about, and may be; or that its founder said so."""
+        possible = ", ".join(self._config.groups.categories)
+        if question.text:
+            chosen = None if question.text == categories.NONE else question.text
+            change = await self._do(question, SetCategory(group=_room(question), category=chosen))
+            if isinstance(change, list):
+                return change
+            found = None if change.after is None else change.after["category"]
+        else:
+            found = await self._database.run("groupreg_command", rooms.category, _room(question))
+        said = "category.is" if found else "category.none"
+        lines = [question.say(said, name=question.name, category=found)]
+        if question.text or not possible:
+            return lines
+        return [*lines, question.say("category.how", categories=possible, example=write("category", more="…"))]
 
     async def own_mute(self, question: Question) -> list[str]:
         """That who asks is muted in the group, if so."""

@@ -83,6 +83,8 @@ class Group:
     more_managers: int
     """How many there are beside those named."""
     standing: tuple[Standing, ...]
+    category: str | None = None
+    """What it is about."""
 
 
 class Links:
@@ -184,6 +186,7 @@ def look_at(txn: Transaction, number: str, config: GroupRegConfig, now_ms: int) 
         founder_left=left,
         managers=tuple(names.get(one, _local(one)) for one in shown),
         more_managers=len(leading) - len(shown),
+        category=rooms.category(txn, row.room_id),
         standing=tuple(
             Standing(kind=one.kind.value, since_ms=one.start_ms, until_ms=one.until_ms) for one in fold(imposed, now_ms)
         ),

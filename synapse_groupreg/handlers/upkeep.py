@@ -78,6 +78,7 @@ def close_replaced(txn: Transaction, now_ms: int) -> dict[str, str]:
             continue
         rooms.ensure(txn, new)
         rooms.set_successor(txn, old, new)
+        rooms.set_category(txn, new, rooms.category(txn, old))
         numbers.move(txn, old, new)
         quotas.release(txn, quotas.room_subject(old), quotas.SUCCESSOR, "")
         acts.append(

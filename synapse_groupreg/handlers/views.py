@@ -72,6 +72,7 @@ def room(txn: Transaction, room_id: str, config: GroupRegConfig, now_ms: int) ->
         "number": numbers.of_room(txn, room_id),
         "name": state.name(txn, room_id),
         "kind": row.kind.value,
+        "category": rooms.category(txn, room_id),
         "room_version": made.room_version,
         "founder": row.founder,
         "managers": leading,

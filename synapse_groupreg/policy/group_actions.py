@@ -60,3 +60,13 @@ class DeclineGroup(Action):
     name: ClassVar[str] = "decline-transfer"
     right: ClassVar[Right] = Right.look_after
     group: str
+
+
+@attrs.frozen(kw_only=True)
+class SetCategory(Action):
+    """Say what a group is about, as its founder; None: nothing."""
+
+    name: ClassVar[str] = "category"
+    right: ClassVar[Right] = Right.look_after
+    group: str
+    category: str | None

@@ -103,6 +103,18 @@ def set_founder(txn: Transaction, room_id: str, founder: str) -> None:
     txn.execute("UPDATE groupreg_rooms SET founder = ? WHERE room_id = ?", (founder, room_id))
 
 
+def category(txn: Transaction, room_id: str) -> str | None:
+    """What a group is about."""
+    txn.execute("SELECT category FROM groupreg_rooms WHERE room_id = ?", (room_id,))
+    row = txn.fetchone()
+    return None if row is None or row[0] is None else str(row[0])
+
+
+def set_category(txn: Transaction, room_id: str, category: str | None) -> None:
+    """Remember what a group is about."""
+    txn.execute("UPDATE groupreg_rooms SET category = ? WHERE room_id = ?", (category, room_id))
+
+
 def set_successor(txn: Transaction, room_id: str, successor: str) -> None:
     """Remember that a room was replaced."""
     txn.execute("UPDATE groupreg_rooms SET successor = ? WHERE room_id = ?", (successor, room_id))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from synapse_groupreg.policy import group_actions
 from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.web.acting import answered
-from synapse_groupreg.web.bodies import ActQuery, Time, UserId, Why
+from synapse_groupreg.web.bodies import ActQuery, Text, Time, UserId, Why
 from synapse_groupreg.web.endpoint import Endpoint
 
 if TYPE_CHECKING:
@@ -30,6 +30,13 @@ class OfferBody(Why):
 
     user_id: UserId
     """A manager of it, who becomes its founder by accepting."""
+
+
+class CategoryBody(Why):
+    """What a group is about."""
+
+    category: Text | None
+    """One of `groups.categories` in the configuration; null takes it back."""
 
 
 class Groups:
@@ -59,6 +66,10 @@ class Groups:
     async def decline(self, call: Call) -> Answer:
         """POST rooms/{room_id}/founder/decline."""
         return await self._do(call, group_actions.DeclineGroup(group=call.path["room_id"], **dict(call.body)))
+
+    async def category(self, call: Call) -> Answer:
+        """PUT rooms/{room_id}/category."""
+        return await self._do(call, group_actions.SetCategory(group=call.path["room_id"], **dict(call.body)))
 
     async def _do(self, call: Call, action: Action) -> Answer:
         return answered(await self._services.actions.do(call.staff, action, dry_run=call.query.dry_run))
@@ -112,5 +123,14 @@ def group_endpoints(services: Services) -> tuple[Endpoint, ...]:
             query=ActQuery,
             body=Why,
             summary="Turn the offer of a group down, or take one's own back",
+        ),
+        Endpoint(
+            method="PUT",
+            path="rooms/{room_id}/category",
+            right=Right.look_after,
+            handle=surface.category,
+            query=ActQuery,
+            body=CategoryBody,
+            summary="Say what a group is about, as its founder",
         ),
     )

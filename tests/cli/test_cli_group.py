@@ -41,6 +41,12 @@ ACTS: list[tuple[list[str], str, dict[str, Any], str]] = [
         {"reason": "r"},
         f"Took over {ROOM}: founder @bob:fake.test -> {ANNA}.",
     ),
+    (
+        ["group", "category", NUMBER, "study"],
+        f"PUT rooms/{NUMBER}/category",
+        {"category": "study"},
+        f"Set the category of {NUMBER}: category not set -> study.",
+    ),
     (["group", "decline", ROOM], f"POST rooms/{ROOM}/founder/decline", {}, f"Ended the offer of {ROOM}."),
 ]
 
@@ -60,6 +66,7 @@ def replies(server: Any) -> None:
             {**OWN, "offered_to": ANNA}, {"founder": ANNA, "offered_to": None}
         ),
         f"POST rooms/{ROOM}/founder/decline": changed({**OWN, "offered_to": ANNA}, {**OWN, "offered_to": None}),
+        f"PUT rooms/{NUMBER}/category": changed({"category": None}, {"category": "study"}),
         f"GET /_matrix/client/v3/directory/room/#g{NUMBER}:fake.test": {"room_id": ROOM},
     }
 
@@ -111,3 +118,10 @@ def test_who_is_muted_is_shown(server: Any, groupreg: Callable[..., Result]) -> 
     server.replies[f"GET groups/{NUMBER}"] = {**NUMBERED, "mutes": [muted]}
     output = groupreg("group", "show", NUMBER).output
     assert f"({ANNA}) until 2026-03-01 12:00" in output
+
+
+def test_a_category_is_shown_and_taken_back(server: Any, groupreg: Callable[..., Result]) -> None:
+    server.replies[f"GET groups/{NUMBER}"] = {**NUMBERED, "category": "study"}
+    assert re.search(r"category +study", groupreg("group", "show", NUMBER).output)
+    assert groupreg("group", "category", NUMBER, "-").exit_code == 0
+    assert server.sent("PUT", f"rooms/{NUMBER}/category")[0].body == {"category": None}

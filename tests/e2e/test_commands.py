@@ -17,7 +17,12 @@ from synapse_groupreg.rig import Homeserver
 
 from .client import MATRIX, Person, Staff, poll, refused
 
-CONFIG = {"mode": "enforce", "federation": "closed", "identity": {"required": {"post": "contact"}}}
+CONFIG = {
+    "mode": "enforce",
+    "federation": "closed",
+    "identity": {"required": {"post": "contact"}},
+    "groups": {"categories": ["study", "work"]},
+}
 SECONDS = 20
 
 
@@ -208,8 +213,9 @@ def test_a_group_is_handed_over_by_consent_of_both(staff: Staff, founder: Person
     accept = offered[0].partition("To accept, write: ")[2].partition("\n")[0]
     assert ask(member, direct, accept) == "You are the founder of Go now."
     assert poll(lambda: any("has accepted" in one for one in answers(founder)), seconds=SECONDS)
+    assert ask(member, room, "!group category Study") == "Go is about: study"
     shown = staff.room(room)
-    assert (shown["founder"], shown["managers"]) == (member.user_id, [founder.user_id])
+    assert (shown["founder"], shown["category"], shown["managers"]) == (member.user_id, "study", [founder.user_id])
     after = staff.used(member.user_id, "rooms_founded"), staff.used(founder.user_id, "rooms_founded")
     assert after == (before[0] + 1, before[1] - 1)
     assert founder.state(room, "m.room.power_levels").good() == levels

@@ -18,7 +18,7 @@ from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.policy.mutes import DEFAULT_MS, LONGEST_MS, Muted
 from synapse_groupreg.policy.numbers import number
 from synapse_groupreg.policy.types import RoomKind
-from synapse_groupreg.storage import mutes, numbers, quotas
+from synapse_groupreg.storage import mutes, numbers, quotas, rooms
 from tests.database import result_of
 from tests.handlers.stage import ADMIN, ALICE, BOB, CAROL, DAY, NOW, Stage
 from tests.storage import seed
@@ -242,6 +242,7 @@ def test_who_may_not_manage_mutes_nobody(stage: Stage, room: str, kind: MeasureK
 
 def test_it_goes_over_to_the_successor(stage: Stage, room: str) -> None:
     mute(stage, room)
+    stage.do(rooms.set_category, room, "study")
     stage.do(quotas.expect_successor, room, NOW)
     new: str = stage.do(seed.make_room, ALICE, predecessor=room, members=[BOB, CAROL])
     stage.do(seed.set_state, room, ALICE, "m.room.tombstone", {"replacement_room": new})
@@ -249,6 +250,7 @@ def test_it_goes_over_to_the_successor(stage: Stage, room: str) -> None:
     assert stage.do(close_replaced, stage.homeserver.now) == {room: new}
     assert sent(stage, CAROL, new) == "muted"
     assert stage.do(mutes.of_room, room, NOW) == []
+    assert stage.do(rooms.category, new) == "study", "and so does what it is about"
     with pytest.raises(Conflict, match="moved"):
         unmute(stage, room)
 

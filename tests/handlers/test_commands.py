@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_groupreg import texts
+from synapse_groupreg.config import load
 from synapse_groupreg.handlers.commands import _ANSWERS, Commands
 from synapse_groupreg.handlers.group_pages import GroupPages, Links
 from synapse_groupreg.handlers.wording import Words
@@ -35,12 +36,17 @@ def stage(sqlite_db: TestDatabase) -> Stage:
     return Stage(sqlite_db, identity={"required": {"post": "contact", "members_over": {1: "real_name"}}})
 
 
-@pytest.fixture
-def commands(stage: Stage) -> Commands:
+def commanding(stage: Stage) -> Commands:
+    """What answers on a stage."""
     homeserver = stage.homeserver
     pages = GroupPages(stage.config, stage.database, homeserver, Links(Box(b"k", b"p"), homeserver))  # type: ignore[arg-type]  # no more of a homeserver is needed
     words = Words(stage.database, homeserver, "en")  # type: ignore[arg-type]  # as above
     return Commands(stage.config, stage.database, homeserver, words, pages, actions=stage.actions)  # type: ignore[arg-type]  # as above
+
+
+@pytest.fixture
+def commands(stage: Stage) -> Commands:
+    return commanding(stage)
 
 
 def found(stage: Stage, given: str, rule: str) -> str:
@@ -113,6 +119,7 @@ def test_a_member_is_answered_in_their_language(
         "mute": texts.text("hindrance.not-leading", language),
         "unmute": f"!group unmute @anna:{SERVER}",
         "transfer": f"!group transfer @anna:{SERVER}",
+        "category": texts.text("command.category.none", language, name=f"Room {CLOSED}"),
     }
     assert markers[word] in answer
 
@@ -292,3 +299,37 @@ def test_a_group_is_handed_over_in_a_chat(stage: Stage, commands: Commands, clos
     assert write(BOB, f"!group transfer {CLOSED} Accept", direct) == answer("accept")
     assert "Founder" in (write(BOB, "!group me") or "")
     assert "Manager" in (write(ALICE, "!group me") or "")
+
+
+def test_a_founder_says_in_a_chat_what_a_group_is_about(sqlite_db: TestDatabase) -> None:
+    stage = Stage(sqlite_db, groups={"categories": ["Study", "学习 小组"]})
+    commands, room = commanding(stage), found(stage, CLOSED, "invite")
+
+    def write(user_id: str, body: str) -> str | None:
+        stage.homeserver.now += 60_000
+        return ask(stage, commands, user_id, room, f"!group category{body}")
+
+    def answer(key: str, **facts: object) -> str:
+        return texts.text(f"command.category.{key}", "en", **{"name": f"Room {CLOSED}", **facts})
+
+    how = answer("how", categories="Study, 学习 小组", example="!group category …")
+    assert write(BOB, "") == f"{answer('none')}\n{how}"
+    assert write(BOB, " study") == texts.text("hindrance.not-founder", "en")
+    assert write(ALICE, " sport") == texts.text("hindrance.no-category", "en", categories="Study, 学习 小组")
+    assert write(ALICE, " ＳＴＵＤＹ") == answer("is", category="Study")
+    assert write(ALICE, f" {CLOSED} 学习　小组") == answer("is", category="学习 小组")
+    assert write(BOB, "") == f"{answer('is', category='学习 小组')}\n{how}"
+    assert texts.text("command.info.category", "en", category="学习 小组") in (
+        ask(stage, commands, BOB, room, "!group") or ""
+    )
+    line = stage.journal()[-1]
+    assert (line.author, line.action, line.before, line.after) == (
+        ALICE,
+        "category",
+        {"category": "Study"},
+        {"category": "学习 小组"},
+    )
+    assert write(ALICE, " -") == answer("none")
+    assert stage.do(rooms.category, room) is None
+    stage.config = load({"mode": "enforce", "federation": "closed"})
+    assert write(ALICE, " study") == texts.text("hindrance.no-categories", "en")

@@ -55,18 +55,20 @@ def test_the_page_says_what_the_group_is_and_who_answers_for_it(language: str) -
     shown = Outline(page(language)).words
     assert {"Chess", "100 000 011", "1,234", "Ming", "Bo", "#g100000011:example.org"} <= set(shown)
     assert texts.text("group.cap", language, cap="5,678") in shown
+    assert texts.text("group.category", language) not in shown
+    assert {texts.text("group.category", language), "Study"} <= set(Outline(page(language, category="Study")).words)
     assert texts.text("group.standing.none", language) in shown
     assert texts.text("page.complaint.report", language) in shown
 
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 def test_what_people_write_is_text_and_nothing_else(language: str) -> None:
-    evil = page(language, name=EVIL, founder=EVIL, managers=(EVIL, EVIL))
-    outline, usual = Outline(evil), Outline(page(language, managers=("a", "b")))
+    evil = page(language, name=EVIL, founder=EVIL, managers=(EVIL, EVIL), category=EVIL)
+    outline, usual = Outline(evil), Outline(page(language, managers=("a", "b"), category="c"))
     assert outline.tags == usual.tags
     assert "49" not in evil.replace("49</", "")
     # A name that turns the direction of writing turns no other sentence.
-    assert evil.count("<bdi>") == 4
+    assert evil.count("<bdi>") == 5
 
 
 def test_a_group_that_is_not_public_names_no_address() -> None:

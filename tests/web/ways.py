@@ -69,6 +69,14 @@ def group_ways() -> Iterator[Way]:
         f"group transfer {ROOM} {BOB}",
         chat=f"!group transfer {NUMBER} {BOB}",
     )
+    for named, said in (("study", "study"), (None, "-")):
+        yield Way(
+            group_actions.SetCategory(group=ROOM, category=named),
+            f"PUT {room}/category",
+            {"category": named},
+            f"group category {ROOM} {said}",
+            chat=f"!group category {NUMBER} {said}",
+        )
     for answer, answered in (("accept", group_actions.AcceptGroup), ("decline", group_actions.DeclineGroup)):
         yield Way(
             answered(group=ROOM),

@@ -9,12 +9,14 @@ from urllib.parse import quote
 
 import pytest
 
+from synapse_groupreg.policy.numbers import NUMBER
 from synapse_groupreg.rig import WorkerHomeserver
 from tests.e2e.client import GROUPREG, MATRIX, Person, Staff, poll, refused
 
 LABELS, TAGS = "org.groupreg.labels", "in.cinny.room.power_level_tags"
 RULES = {"mode": "dry", "federation": "closed", "labels": {"enabled": True}}
 CLOSING_SECONDS = 40
+LATE_MS = 4_000_000_000_000
 
 
 @pytest.mark.prove
@@ -30,6 +32,15 @@ def test_every_process_labels(start_workers: Callable[..., WorkerHomeserver]):
     workers[-1].call("PUT", f"{GROUPREG}/rooms/{quote(older)}/labels", {}).good()
     assert founder.state(older, LABELS).good()["founder"] == founder.user_id
     refused(workers[0].call("PUT", f"{MATRIX}/rooms/{quote(older)}/state/{TAGS}/", {}), "reserved-state")
+
+    # What the background process writes by itself: the number of a group from before, and whom labels leave out.
+    assert poll(lambda: founder.state(older, NUMBER).ok, seconds=CLOSING_SECONDS)
+    entry = {"entity": founder.user_id, "reason": "r", "basis": "11.2"}
+    for kind, more in (("warning", {"deadline_ms": LATE_MS}), ("management-suspended", {})):
+        case = staff.groupreg("POST", "measures", {"kind": kind, **entry, **more}).good()["id"]
+    assert poll(lambda: founder.state(older, LABELS).good().get("left_out")) == [founder.user_id]
+    staff.groupreg("DELETE", f"measures/{case}", {"reason": "settled"}).good()
+    assert poll(lambda: founder.state(older, LABELS).good().get("founder")) == founder.user_id
 
     new = founder.upgrade(older, "12").good()["replacement_room"]
     assert poll(lambda: founder.state(new, TAGS).ok, seconds=CLOSING_SECONDS, every=0.5)

@@ -10,7 +10,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from urllib.parse import quote
 
@@ -19,9 +19,8 @@ import pytest
 from synapse_groupreg.rig import Database, Postgres, Redis, WorkerHomeserver
 from synapse_groupreg.rig.redis import EXTERNAL
 from tests.e2e.client import GROUPREG, MATRIX, Answer, Client, Person, Staff, refused
+from tests.e2e.imposed import SOON, Imposed, prepared
 
-SOON = 2.0
-"""Seconds in which a decision is in force everywhere, also on a busy machine and without Redis."""
 AT_ONCE = 0.5
 """Seconds that ninety-nine of a hundred decisions take at most while Redis is there."""
 _transactions = itertools.count(1)
@@ -58,6 +57,13 @@ def acts(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(scope="module")
 def admin(server: WorkerHomeserver) -> Staff:
     return Staff(server, "admin")
+
+
+@pytest.fixture(scope="module")
+def imposed(server: WorkerHomeserver, admin: Staff) -> Iterator[Imposed]:
+    """Every kind of measure, ready to be imposed."""
+    with closing(prepared(server, admin)) as found:
+        yield found
 
 
 @pytest.fixture
@@ -133,6 +139,11 @@ def times_of_entries(admin: Staff, person: Person, everywhere: list[Client], act
             waits.append(seconds_everywhere(barred, everywhere))
             next(staff).call("DELETE", f"{GROUPREG}/blacklist/{number}", {}).good()
             waits.append(seconds_everywhere(free, everywhere))
+    return told(waits)
+
+
+def told(waits: list[float]) -> list[float]:
+    """The times, sorted, and said."""
     waits.sort()
     logger.info("p50 %.3f s, p99 %.3f s, of %d acts", statistics.median(waits), ninety_ninth(waits), len(waits))
     return waits
@@ -170,16 +181,41 @@ def test_a_cap_holds_for_the_next_join_at_any_process(
         person.leave(room).good()
 
 
-def test_a_process_that_was_away_knows_what_was_decided_meanwhile(
-    server: WorkerHomeserver, admin: Staff, person: Person, everywhere: list[Client]
-) -> None:
-    away = server.member("generic_worker2")
-    away.kill()
-    entry = admin.bar(person.user_id, scope="account").good()["id"]
-    away.start()
-    assert all(barred(client) for client in everywhere)
-    admin.lift(entry).good()
-    assert seconds_everywhere(free, everywhere) < SOON
+def times_of_measures(imposed: Imposed, acts: int) -> list[float]:
+    """How long it took until measures were in force everywhere, and over: many one by one, few in two lots."""
+    imposed.waits, imposed.latest = [], 0.0
+    for kinds in [[kind] for kind in imposed.kinds] * (acts // 20) if acts >= 200 else imposed.at_once:
+        imposed.there_and_back(kinds)
+    return told(imposed.waits)
+
+
+def test_every_kind_of_measure_spreads_at_once(imposed: Imposed, acts: int) -> None:
+    waits = times_of_measures(imposed, acts)
+    assert imposed.latest < SOON
+    if acts >= 200:
+        assert statistics.median(waits) < AT_ONCE, waits
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "generic_worker2",
+        *(
+            pytest.param(name, marks=pytest.mark.prove)
+            for name in ("main", "generic_worker1", "event_persister1", "event_persister2", "background_worker1")
+        ),
+    ],
+)
+def test_who_dies_and_comes_back_knows_what_was_decided_meanwhile(imposed: Imposed, acts: int, name: str) -> None:
+    people, emergencies = imposed.at_once
+    imposed.latest = 0.0
+    imposed.while_away(name, people)
+    if acts >= 200:
+        imposed.while_away(name, emergencies)
+        for kinds in (people, emergencies):
+            imposed.through_a_crash(name, kinds)
+            imposed.lifted_while_away(name, kinds)
+    assert imposed.latest < SOON
 
 
 def test_assurance_and_roles_spread_too(
@@ -211,10 +247,12 @@ def _reads_acts(client: Client) -> bool:
 
 
 def test_without_redis_decisions_spread_too(
-    own_redis: Redis, admin: Staff, person: Person, everywhere: list[Client], acts: int
+    own_redis: Redis, person: Person, everywhere: list[Client], imposed: Imposed, acts: int
 ) -> None:
     """The last test: afterwards the processes of this server no longer hear of each other."""
     assert not any(barred(client) for client in everywhere)
     own_redis.stop()
-    waits = times_of_entries(admin, person, everywhere, acts if acts >= 200 else 4)
+    waits = times_of_entries(imposed.admin, person, everywhere, acts if acts >= 200 else 4)
     assert waits[-1] < SOON, waits
+    times_of_measures(imposed, acts)
+    assert imposed.latest < SOON

@@ -21,7 +21,18 @@ import synapse_groupreg
 from synapse_groupreg import errors, texts
 from synapse_groupreg.config import CODES, load
 from synapse_groupreg.handlers.actions import CARRY_OUT
-from synapse_groupreg.policy import TABLES, blacklist, federation, groups, identity, mutes, quotas, roles, suspensions
+from synapse_groupreg.policy import (
+    TABLES,
+    blacklist,
+    federation,
+    groups,
+    identity,
+    mutes,
+    quotas,
+    roles,
+    slow,
+    suspensions,
+)
 from synapse_groupreg.policy.actions import Action
 from synapse_groupreg.policy.types import Violation
 from synapse_groupreg.storage.database import migrations
@@ -182,7 +193,7 @@ def test_every_rule_stands_in_a_table() -> None:
     listed = {rule for table in TABLES.values() for rule in table}
     written = {
         function
-        for module in (blacklist, federation, groups, identity, mutes, quotas, roles, suspensions)
+        for module in (blacklist, federation, groups, identity, mutes, quotas, roles, slow, suspensions)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if not name.startswith("_")
         and function.__module__ == module.__name__
@@ -201,7 +212,17 @@ def test_every_code_belongs_to_a_rule_and_every_rule_to_a_code() -> None:
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 @pytest.mark.parametrize("code", [*CODES, *sorted(NO_RULES)])
 def test_every_code_has_texts_and_an_anchor_on_the_rules_page_in_every_language(code: str, language: str) -> None:
-    facts = {"used": 1, "limit": 1, "required": "contact", "have": "none", "server": "s", "type": "t", "case": 1}
+    facts = {
+        "used": 1,
+        "limit": 1,
+        "required": "contact",
+        "have": "none",
+        "server": "s",
+        "type": "t",
+        "case": 1,
+        "seconds": 1,
+        "wait": 1,
+    }
     assert texts.refusal(code, language, info="https://example.org/#x", **facts)
     policy = load({"mode": "dry", "federation": "closed"}).model_dump(mode="json")
     page = render_rules(policy, language, "example.org").decode()

@@ -15,11 +15,21 @@ from synapse_groupreg.cli.room import list_rooms, show_room
 from synapse_groupreg.cli.times import EXAMPLES, moment
 
 if TYPE_CHECKING:
-    from synapse_groupreg.cli.client import Client
+    from synapse_groupreg.cli.client import Answer, Client
 
 SAID = ("room", "reason", "author")
 OFFERED = ("offered_to", "founder")
 NONE = "-"
+
+
+def seconds_or_off(text: str) -> int:
+    """Read a number of seconds; 0 for `off`."""
+    if text == "off":
+        return 0
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        message = "must be a number of seconds, or `off`."
+        raise click.BadParameter(message)
+    return int(text)
 
 
 @click.group()
@@ -70,8 +80,7 @@ def mute(cli: Cli, group: str, person: str, until_ms: int | None, *, dry_run: bo
     named = _by_id(client, group) or group
     answer = client.act("PUT", path("rooms", named, "mutes", check_user_id(person)), body, dry_run=dry_run)
     report(cli.out, answer, act=f"mute {person} in {group}", done=f"Muted {person} in {group}", said=SAID)
-    if answer.get("dry") and not cli.as_json:
-        cli.out.say("The server only tries its rules out, so this refuses nothing yet.")
+    _say_dry(cli, answer)
 
 
 @group.command()
@@ -150,6 +159,27 @@ def category(cli: Cli, group: str, category: str, *, dry_run: bool, reason: str 
     body: dict[str, Any] = {"category": None if category == NONE else category, **_why(reason)}
     answer = client.act("PUT", path("rooms", named, "category"), body, dry_run=dry_run)
     report(cli.out, answer, act=f"set the category of {group}", done=f"Set the category of {group}")
+
+
+@group.command()
+@click.argument("group")
+@click.argument("seconds", type=seconds_or_off)
+@act_command
+def slow(cli: Cli, group: str, seconds: int, *, dry_run: bool, reason: str | None) -> None:
+    """Let each member of a group post once in so many seconds; its founder and managers are free.
+
+    GROUP is its number, or its id or an alias, in quotes; SECONDS a number from 1 to 3600, or `off`.
+    """
+    client = cli.client()
+    named, body = _by_id(client, group) or group, {"seconds": seconds or None, **_why(reason)}
+    answer = client.act("PUT", path("rooms", named, "slow"), body, dry_run=dry_run)
+    report(cli.out, answer, act=f"set the slow mode of {group}", done=f"Set the slow mode of {group}")
+    _say_dry(cli, answer)
+
+
+def _say_dry(cli: Cli, answer: Answer) -> None:
+    if answer.get("dry") and not cli.as_json:
+        cli.out.say("The server only tries its rules out, so this refuses nothing yet.")
 
 
 def _why(reason: str | None) -> dict[str, str]:

@@ -140,6 +140,7 @@ def show_room(out: Output, room: Answer) -> None:
             "managers": ", ".join(named(room, one) for one in room.get("managers") or []),
             "labels": ", ".join(f"{level} {word}" for level, word in (room.get("labels") or {}).items()) or "none",
             "members": members.get("used"),
+            "slow mode": f"once in {room['slow_ms'] // 1000} s" if room.get("slow_ms") else "off",
             "cap": f"{limit:,} ({own})" if isinstance(limit, int) else "none",
             "federated": "yes" if room.get("federated") else "no",
             "encrypted": "yes" if room.get("encrypted") else "no",

@@ -27,6 +27,7 @@ Code = Literal[
     "room-posting-suspended",
     "room-joining-suspended",
     "muted",
+    "slow-mode",
     "management-suspended",
     "founding-revoked",
     "room-replaced",

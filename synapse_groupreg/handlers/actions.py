@@ -23,6 +23,7 @@ from synapse_groupreg.handlers import (
     act_proposals,
     act_quotas,
     act_records,
+    act_slow,
     act_staff,
 )
 from synapse_groupreg.handlers.rights import require
@@ -66,6 +67,7 @@ CARRY_OUT: dict[type[Action], Callable[[Transaction, Setting, Any], Change]] = {
     group_actions.AcceptGroup: act_handovers.accept,
     group_actions.DeclineGroup: act_handovers.decline,
     group_actions.SetCategory: act_categories.set_category,
+    group_actions.SlowDown: act_slow.slow_down,
     actions.Impose: act_measures.impose,
     actions.Lift: act_measures.lift,
     actions.SetReport: act_measures.set_report,

@@ -213,6 +213,10 @@ class Commands:
         """What the group is about; or, as its founder says it, what it is about now."""
         return await self._in_groups.category(question)
 
+    async def slow(self, question: Question) -> list[str]:
+        """How often people may post in the group; or, with a time, that this is so now."""
+        return await self._in_groups.slow(question)
+
     async def report(self, question: Question) -> list[str]:
         """How to report something."""
         lines = [texts.text(f"page.complaint.{key}", question.language) for key in ("report", "write")]
@@ -284,6 +288,7 @@ _ANSWERS: Mapping[str, Callable[[Commands, Question], Awaitable[list[str]]]] = {
     "unmute": Commands.unmute,
     "transfer": Commands.transfer,
     "category": Commands.category,
+    "slow": Commands.slow,
 }
 
 

@@ -15,6 +15,7 @@ import attrs
 
 from synapse_groupreg.handlers import places
 from synapse_groupreg.handlers.roles import LEADING, role_of
+from synapse_groupreg.handlers.slow import Posts
 from synapse_groupreg.policy import judge
 from synapse_groupreg.policy.notices import needs_notice
 from synapse_groupreg.policy.types import (
@@ -99,6 +100,7 @@ class Gate:
         self._snapshot = snapshot
         self._people = people
         self._journal = journal
+        self._posts = Posts()
 
     @recorded
     async def send(
@@ -108,16 +110,28 @@ class Gate:
         *,
         retracts_own: Callable[[], Awaitable[bool]] | None = None,
         manages: bool = False,
+        posts: bool = False,
     ) -> Answer:
-        """Judge an event. `retracts_own` is asked only if something depends on it."""
-        mute = self._snapshot.mute(user_id, room_id, self._homeserver.now_ms())
-        attempt = Send(actor=self._people.account(user_id), room=self._room(room_id), manages=manages, mute=mute)
+        """Judge an event. `retracts_own` is asked only if something depends on it; `posts` if slow mode is about it."""
+        now_ms, post = self._homeserver.now_ms(), (room_id, user_id)
+        every_ms = self._snapshot.slow.get(room_id) if posts else None
+        early = None if every_ms is None else self._posts.begin(post, every_ms, now_ms)
+        mute = self._snapshot.mute(user_id, room_id, now_ms)
+        attempt = Send(
+            actor=self._people.account(user_id), room=self._room(room_id), manages=manages, mute=mute, early=early
+        )
         if judge(attempt, self._config).allowed:
             return GO_ON
+        if early is not None and await self._leads(user_id, room_id):
+            self._posts.leads(post, now_ms)
+            attempt = attrs.evolve(attempt, early=None)
         own = retracts_own is not None and await retracts_own()
         if mute is not None and mute.account != user_id and await self._leads(user_id, room_id):
             attempt = attrs.evolve(attempt, mute=None)  # nobody mutes the founder or a manager by another account
-        return await self._conclude(await self._closer(attrs.evolve(attempt, retracts_own=own)))
+        answer = await self._conclude(await self._closer(attrs.evolve(attempt, retracts_own=own)))
+        if every_ms is not None and early is None and answer is not GO_ON:
+            self._posts.take_back(post)
+        return answer
 
     @recorded
     async def open_up(self, user_id: str, room_id: str) -> Answer:

@@ -19,10 +19,12 @@ from synapse_groupreg.policy.group_actions import (
     MuteMember,
     OfferGroup,
     SetCategory,
+    SlowDown,
     UnmuteMember,
 )
 from synapse_groupreg.policy.handovers import OFFERED_MS
 from synapse_groupreg.policy.mutes import DAY_MS
+from synapse_groupreg.policy.slow import SECOND_MS
 from synapse_groupreg.storage import mutes, people, rooms
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Database
 
 _LISTED = 20
+_OFF = "off"
 _ANSWERED: dict[str, type[AcceptGroup | DeclineGroup]] = {"accept": AcceptGroup, "decline": DeclineGroup}
 _LONGEST = 500
 """Characters of a reason that are kept."""
@@ -122,6 +125,27 @@ class GroupCommands:
         if question.text or not possible:
             return lines
         return [*lines, question.say("category.how", categories=possible, example=write("category", more="…"))]
+
+    async def slow(self, question: Question) -> list[str]:
+        """How often people may post in the group; or that this is so now."""
+        how = question.say("slow.how", example=write("slow", more="30"), off=write("slow", more=_OFF))
+        if not question.text:
+            found = await self._database.run("groupreg_command", rooms.slow_ones, [_room(question)])
+            return [self._pace(question, found.get(_room(question), 0) // SECOND_MS), how]
+        said = question.text.split()[0]
+        word = "0" if said.casefold() == _OFF else said
+        lasts_ms = duration_ms(f"{word}s" if word.isdecimal() else word)
+        if lasts_ms is None:
+            return [how]
+        seconds = lasts_ms // SECOND_MS
+        change = await self._do(question, SlowDown(group=_room(question), seconds=seconds or None))
+        if isinstance(change, list):
+            return change
+        lines = [self._pace(question, seconds)]
+        return [*lines, question.say("mute.dry")] if change.facts.get("dry") else lines
+
+    def _pace(self, question: Question, seconds: int) -> str:
+        return question.say("slow.is" if seconds else "slow.off", name=question.name, seconds=seconds)
 
     async def own_mute(self, question: Question) -> list[str]:
         """That who asks is muted in the group, if so."""

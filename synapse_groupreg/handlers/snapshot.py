@@ -87,6 +87,8 @@ class Snapshot:
         self._accounts: dict[str, tuple[Measure, ...]] = {}
         self._rooms: dict[str, tuple[Measure, ...]] = {}
         self._mutes: dict[str, tuple[Mute, ...]] = {}
+        self.slow: dict[str, int] = {}
+        """The groups in slow mode: how many milliseconds lie between two posts of somebody."""
         self._globs: tuple[Measure, ...] = ()
         self._by_glob = _by_glob(())
         self._emergencies: tuple[Measure, ...] = ()
@@ -125,6 +127,7 @@ class Snapshot:
             self._accounts = dict(facts.account_measures)
             self._rooms = dict(facts.room_measures)
             self._mutes = dict(facts.mutes)
+            self.slow = dict(facts.slow)
         else:
             self._apply_changes(facts)
         if facts.globs != self._globs:  # else what was matched before stays known
@@ -144,6 +147,7 @@ class Snapshot:
                 _set_or_drop(self._mutes, subject, facts.mutes.get(subject))
             elif kind == "room":
                 _set_or_drop(self._rooms, subject, facts.room_measures.get(subject))
+                _set_or_drop(self.slow, subject, facts.slow.get(subject))
                 self._large_or_replaced[subject] = _packed(facts.rooms.get(subject))
 
     @property

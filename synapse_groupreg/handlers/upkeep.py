@@ -13,7 +13,7 @@ from synapse_groupreg.handlers.measures import Here, show, tell
 from synapse_groupreg.handlers.snapshot import touched_accounts
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.policy.identity import smallest_tier, tier
-from synapse_groupreg.storage import acts, changes, handovers, measures, mutes, numbers, quotas, rooms, state
+from synapse_groupreg.storage import acts, changes, handovers, labels, measures, mutes, numbers, quotas, rooms, state
 from synapse_groupreg.storage.identity import relatives
 
 if TYPE_CHECKING:
@@ -39,9 +39,11 @@ class Upkeep:
     async def often(self) -> None:
         """Every few seconds: close groups whose successor took over, and write labels that were promised."""
         now_ms = self._homeserver.now_ms()
-        if await self._database.run("groupreg_successors", _close_replaced, self._config, now_ms):
+        closed, promised = await self._database.run("groupreg_successors", _close_replaced, self._config, now_ms)
+        if closed:
             await self._homeserver.poke()
-        await self._labeller.write_all()
+        if promised:
+            await self._labeller.write_all()
         await self._database.run("groupreg_ends", _tell_ends, Here(self._config, self._homeserver.server_name, now_ms))
         if not self._surveyed:
             await self._survey()
@@ -79,6 +81,7 @@ def close_replaced(txn: Transaction, now_ms: int) -> dict[str, str]:
         rooms.ensure(txn, new)
         rooms.set_successor(txn, old, new)
         rooms.set_category(txn, new, rooms.category(txn, old))
+        rooms.set_slow(txn, new, rooms.slow_ones(txn, [old]).get(old))
         numbers.move(txn, old, new)
         quotas.release(txn, quotas.room_subject(old), quotas.SUCCESSOR, "")
         acts.append(
@@ -103,11 +106,12 @@ def close_replaced(txn: Transaction, now_ms: int) -> dict[str, str]:
     return closed
 
 
-def _close_replaced(txn: Transaction, config: GroupRegConfig, now_ms: int) -> bool:
+def _close_replaced(txn: Transaction, config: GroupRegConfig, now_ms: int) -> tuple[bool, bool]:
+    """Whether any was, and whether labels wait to be written."""
     closed = close_replaced(txn, now_ms)
     for old, new in closed.items():
         labelling.carry_over(txn, old, rooms.get(txn, new), config, now_ms)
-    return bool(closed)
+    return bool(closed), bool(labels.promised(txn, now_ms))
 
 
 def _tell_ends(txn: Transaction, here: Here) -> None:

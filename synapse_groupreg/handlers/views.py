@@ -73,6 +73,7 @@ def room(txn: Transaction, room_id: str, config: GroupRegConfig, now_ms: int) ->
         "name": state.name(txn, room_id),
         "kind": row.kind.value,
         "category": rooms.category(txn, room_id),
+        "slow_ms": rooms.slow_ones(txn, [room_id]).get(room_id),
         "room_version": made.room_version,
         "founder": row.founder,
         "managers": leading,

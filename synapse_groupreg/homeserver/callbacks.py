@@ -16,7 +16,7 @@ from synapse.spam_checker_api import RegistrationBehaviour
 
 from synapse_groupreg.handlers.gate import GO_ON
 from synapse_groupreg.homeserver import compat, delegated, guard, pen
-from synapse_groupreg.homeserver.founding import Founding
+from synapse_groupreg.homeserver.founding import OURS, Founding, reserved_keys
 from synapse_groupreg.policy import numbers
 from synapse_groupreg.policy.federation import FederationClosed
 from synapse_groupreg.policy.groups import FOUNDING, kind_at_founding
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from synapse_groupreg.homeserver.commands import Ear
     from synapse_groupreg.homeserver.replies import Replies, Verdict
 
-OURS = "org.groupreg."
-"""Prefix of event types and keys that only this module writes."""
 _AUTHORISER = "join_authorised_via_users_server"
 
 
@@ -98,7 +96,10 @@ class Callbacks:
             touched = event.type if target is None else await compat.type_of(self._api, target, event.room_id)
             await self._keep_reserved(touched, event.sender, event.room_id)
             manages = target is not None or _changes_room(event)
-            return await self._gate.send(event.sender, event.room_id, retracts_own=retracts_own, manages=manages)
+            posts = target is None and not event.is_state() and event.type != "m.reaction"
+            return await self._gate.send(
+                event.sender, event.room_id, retracts_own=retracts_own, manages=manages, posts=posts
+            )
 
         verdict = await self._replies.give("send", event.sender, judged)
         if verdict == NOT_SPAM:
@@ -186,7 +187,7 @@ class Callbacks:
         content = body.get("creation_content", {})
         kind = kind_at_founding(body)
         overwritten = LABELS if kind is RoomKind.group and self._founding.labels else None
-        reserved = _reserved_keys(body) - {overwritten}
+        reserved = reserved_keys(body) - {overwritten}
         if reserved:
             await self._refuse_reserved(user_id, min(reserved))
         if not isinstance(content, dict):
@@ -339,12 +340,3 @@ def _names_oneself(content: dict[str, Any]) -> bool:
 
 def _strings(value: object) -> list[str]:
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
-
-
-def _reserved_keys(body: dict[str, Any]) -> set[str]:
-    """The keys and event types in a createRoom that only this module may write."""
-    content = body.get("creation_content")
-    keys = list(content) if isinstance(content, dict) else []
-    states = body.get("initial_state")
-    types = [one.get("type") for one in states if isinstance(one, dict)] if isinstance(states, list) else []
-    return {one for one in (*keys, *types) if isinstance(one, str) and one.startswith(OURS)}

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _MOST_ALIASES = 1_000
 
+OURS = "org.groupreg."
+"""Prefix of event types and keys that only this module writes."""
+
 
 class Founding:
     """What happens to new groups, and when: a dry run changes none."""
@@ -76,3 +79,12 @@ class Founding:
             manager_level=self._config.roles.manager_power_level,
         )
         return labels(roster, self._config.languages_of_labels)
+
+
+def reserved_keys(body: dict[str, Any]) -> set[str]:
+    """The keys and event types in a createRoom that only this module may write."""
+    content = body.get("creation_content")
+    keys = list(content) if isinstance(content, dict) else []
+    states = body.get("initial_state")
+    types = [one.get("type") for one in states if isinstance(one, dict)] if isinstance(states, list) else []
+    return {one for one in (*keys, *types) if isinstance(one, str) and one.startswith(OURS)}

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from synapse_groupreg.policy import blacklist, federation, groups, identity, mutes, quotas, roles, suspensions
+from synapse_groupreg.policy import blacklist, federation, groups, identity, mutes, quotas, roles, slow, suspensions
 from synapse_groupreg.policy.types import Attempt, Found, Invite, Join, LogIn, Manage, Send, Verdict, Violation
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ SEND: tuple[Rule, ...] = (
     suspensions.management,  # 11.2
     groups.not_replaced,  # 8.1
     identity.to_post,  # 6.2
+    slow.slow_mode,  # 7.3
 )
 JOIN: tuple[Rule, ...] = (
     blacklist.account,  # 11.3

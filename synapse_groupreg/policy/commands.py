@@ -28,12 +28,13 @@ WORDS: Mapping[str, bool] = MappingProxyType(
         "unmute": True,
         "transfer": True,
         "category": True,
+        "slow": True,
     }
 )
 """Every command, and whether it is about a group; `info` may be left out."""
 WITH_TEXT = frozenset({"appeal"})
 """Commands that take, behind a number, what their author says."""
-WITH_ARGUMENTS = frozenset({"mute", "unmute", "transfer", "category"})
+WITH_ARGUMENTS = frozenset({"mute", "unmute", "transfer", "category", "slow"})
 """Commands that say more than which group they are about; its number, where it stands, comes first."""
 _LONGEST = 200
 """Characters that are looked at: no command is longer, but for what somebody says in one."""

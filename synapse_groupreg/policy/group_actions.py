@@ -70,3 +70,13 @@ class SetCategory(Action):
     right: ClassVar[Right] = Right.look_after
     group: str
     category: str | None
+
+
+@attrs.frozen(kw_only=True)
+class SlowDown(Action):
+    """Let each member of a group post once in so many seconds; None: as they like."""
+
+    name: ClassVar[str] = "slow"
+    right: ClassVar[Right] = Right.look_after
+    group: str
+    seconds: int | None

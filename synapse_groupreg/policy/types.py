@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.config import Mode
     from synapse_groupreg.policy.measures import Measure
     from synapse_groupreg.policy.mutes import Mute
+    from synapse_groupreg.policy.slow import Pace
 
 
 class RoomKind(enum.StrEnum):
@@ -40,7 +41,7 @@ class Account:
     measures: tuple[Measure, ...] = ()
     """The live measures on it, on its person and on its server, and those on everybody."""
     exempt: bool = False
-    """Whether quotas and identity rules leave it alone (`exempt` in the configuration, or a server admin)."""
+    """Whether quotas, identity rules and slow mode leave it alone (`exempt` in the configuration, or a server admin)."""
     staff: bool = False
     """Whether it has a staff role or is a server admin: an emergency leaves it able to act."""
 
@@ -87,6 +88,8 @@ class Send:
     """Whether it changes the room or what others wrote: state that is not about the actor, or a redaction."""
     mute: Mute | None = None
     """That of the actor, or of another account of the same person, in this room."""
+    early: Pace | None = None
+    """Set where the room is slow and the actor, who looks after nothing in it, posted a moment ago."""
 
 
 @attrs.frozen(kw_only=True)

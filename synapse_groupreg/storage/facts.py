@@ -43,6 +43,8 @@ class Facts:
     """The measures on servers and on globs of accounts and rooms: always all of them."""
     emergencies: tuple[Measure, ...]
     """The measures on everybody."""
+    slow: dict[str, int]
+    """The groups in slow mode: how many milliseconds lie between two posts of somebody."""
     rooms: dict[str, rooms.RoomRow]
     """Large and replaced ones among those that changed; where everything is read, see `rooms.every_exceptional`."""
     staff: dict[str, frozenset[StaffRole]]
@@ -72,6 +74,7 @@ def since(txn: Transaction, version: int | None, now_ms: int) -> Facts | None:
         mutes=mutes.by_account(txn, accounts, now_ms),
         globs=tuple(measures.of_kinds(txn, GLOBS, now_ms)),
         emergencies=tuple(measures.of_kinds(txn, [SubjectKind.everybody], now_ms)),
+        slow=rooms.slow_ones(txn, changed_rooms),
         rooms={row.room_id: row for row in rooms.exceptional(txn, changed_rooms or ())},
         staff=staff.everybody(txn),
         unrecorded_since_ms=(reported.problem(txn) or {}).get("since_ms"),

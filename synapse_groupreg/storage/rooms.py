@@ -115,6 +115,21 @@ def set_category(txn: Transaction, room_id: str, category: str | None) -> None:
     txn.execute("UPDATE groupreg_rooms SET category = ? WHERE room_id = ?", (category, room_id))
 
 
+def slow_ones(txn: Transaction, room_ids: Iterable[str] | None = None) -> dict[str, int]:
+    """The groups in slow mode, all of them or those among the given: how many milliseconds lie between two posts."""
+    what = "slow_ms IS NOT NULL"
+    if room_ids is None:
+        txn.execute(f"SELECT room_id, slow_ms FROM groupreg_rooms WHERE {what}")
+        return {str(row[0]): int(row[1]) for row in txn.fetchall()}
+    sql = f"SELECT room_id, slow_ms FROM groupreg_rooms WHERE room_id IN ({{}}) AND {what}"
+    return {str(row[0]): int(row[1]) for row in select_in(txn, sql, room_ids)}
+
+
+def set_slow(txn: Transaction, room_id: str, slow_ms: int | None) -> None:
+    """Put a group into slow mode, or out of it."""
+    txn.execute("UPDATE groupreg_rooms SET slow_ms = ? WHERE room_id = ?", (slow_ms, room_id))
+
+
 def set_successor(txn: Transaction, room_id: str, successor: str) -> None:
     """Remember that a room was replaced."""
     txn.execute("UPDATE groupreg_rooms SET successor = ? WHERE room_id = ?", (successor, room_id))

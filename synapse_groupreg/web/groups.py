@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from synapse_groupreg.policy import group_actions
 from synapse_groupreg.policy.actions import Right
+from synapse_groupreg.policy.slow import LONGEST_S
 from synapse_groupreg.web.acting import answered
 from synapse_groupreg.web.bodies import ActQuery, Text, Time, UserId, Why
 from synapse_groupreg.web.endpoint import Endpoint
@@ -37,6 +40,13 @@ class CategoryBody(Why):
 
     category: Text | None
     """One of `groups.categories` in the configuration; null takes it back."""
+
+
+class SlowBody(Why):
+    """How often each member may post."""
+
+    seconds: Annotated[int, Field(ge=1, le=LONGEST_S)] | None
+    """How many seconds lie between two posts of somebody; null: none."""
 
 
 class Groups:
@@ -70,6 +80,10 @@ class Groups:
     async def category(self, call: Call) -> Answer:
         """PUT rooms/{room_id}/category."""
         return await self._do(call, group_actions.SetCategory(group=call.path["room_id"], **dict(call.body)))
+
+    async def slow(self, call: Call) -> Answer:
+        """PUT rooms/{room_id}/slow."""
+        return await self._do(call, group_actions.SlowDown(group=call.path["room_id"], **dict(call.body)))
 
     async def _do(self, call: Call, action: Action) -> Answer:
         return answered(await self._services.actions.do(call.staff, action, dry_run=call.query.dry_run))
@@ -132,5 +146,14 @@ def group_endpoints(services: Services) -> tuple[Endpoint, ...]:
             query=ActQuery,
             body=CategoryBody,
             summary="Say what a group is about, as its founder",
+        ),
+        Endpoint(
+            method="PUT",
+            path="rooms/{room_id}/slow",
+            right=Right.look_after,
+            handle=surface.slow,
+            query=ActQuery,
+            body=SlowBody,
+            summary="Let each member of a group that one founded or manages post once in so many seconds",
         ),
     )

@@ -47,6 +47,12 @@ ACTS: list[tuple[list[str], str, dict[str, Any], str]] = [
         {"category": "study"},
         f"Set the category of {NUMBER}: category not set -> study.",
     ),
+    (
+        ["group", "slow", NUMBER, "30"],
+        f"PUT rooms/{NUMBER}/slow",
+        {"seconds": 30},
+        f"Set the slow mode of {NUMBER}: seconds not set -> 30.",
+    ),
     (["group", "decline", ROOM], f"POST rooms/{ROOM}/founder/decline", {}, f"Ended the offer of {ROOM}."),
 ]
 
@@ -67,6 +73,7 @@ def replies(server: Any) -> None:
         ),
         f"POST rooms/{ROOM}/founder/decline": changed({**OWN, "offered_to": ANNA}, {**OWN, "offered_to": None}),
         f"PUT rooms/{NUMBER}/category": changed({"category": None}, {"category": "study"}),
+        f"PUT rooms/{NUMBER}/slow": changed({"seconds": None}, {"seconds": 30}),
         f"GET /_matrix/client/v3/directory/room/#g{NUMBER}:fake.test": {"room_id": ROOM},
     }
 
@@ -125,3 +132,11 @@ def test_a_category_is_shown_and_taken_back(server: Any, groupreg: Callable[...,
     assert re.search(r"category +study", groupreg("group", "show", NUMBER).output)
     assert groupreg("group", "category", NUMBER, "-").exit_code == 0
     assert server.sent("PUT", f"rooms/{NUMBER}/category")[0].body == {"category": None}
+
+
+def test_slow_mode_is_shown_and_ended(server: Any, groupreg: Callable[..., Result]) -> None:
+    server.replies[f"GET groups/{NUMBER}"] = {**NUMBERED, "slow_ms": 30_000}
+    assert re.search(r"slow mode +once in 30 s", groupreg("group", "show", NUMBER).output)
+    assert groupreg("group", "slow", NUMBER, "off").exit_code == 0
+    assert server.sent("PUT", f"rooms/{NUMBER}/slow")[0].body == {"seconds": None}
+    assert groupreg("group", "slow", NUMBER, "0").exit_code == 2

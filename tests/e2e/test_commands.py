@@ -222,3 +222,21 @@ def test_a_group_is_handed_over_by_consent_of_both(staff: Staff, founder: Person
     new = member.upgrade(room, "12").good()["replacement_room"]
     assert poll(lambda: staff.room(room)["successor"] == new, seconds=SECONDS)
     assert staff.used(member.user_id, "rooms_founded") == after[0]
+
+
+def test_a_slow_group_takes_one_message_of_a_member_at_a_time(founder: Person, member: Person) -> None:
+    room = founder.found_group(name="Slow")
+    member.join(room).good()
+    assert ask(founder, room, "!group slow 2") == texts.text("command.slow.is", "en", name="Slow", seconds=2)
+    first = member.send(room).good()["event_id"]
+    assert "Try again in 2 seconds." in refused(member.send(room), "slow-mode")["error"]
+    reaction = {"rel_type": "m.annotation", "event_id": first, "key": "+"}
+    member.send(room, event_type="m.reaction", **{"m.relates_to": reaction}).good()
+    member.redact(room, first).good()
+    for _ in range(3):
+        founder.send(room).good()
+    assert poll(lambda: member.send(room).ok)
+    number = number_of(founder, room)
+    assert founder.groupreg("PUT", f"rooms/{number}/slow", {"seconds": None}).good()["changed"]
+    for _ in range(3):
+        member.send(room).good()

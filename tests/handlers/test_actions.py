@@ -77,7 +77,8 @@ WHO = {
 def test_every_action_is_tried_here() -> None:
     from synapse_groupreg.handlers.actions import CARRY_OUT  # noqa: PLC0415 - only to compare
 
-    # These have test_act_records.py, test_appeals.py, test_packets.py, test_act_mutes.py and test_act_handovers.py.
+    # These have test_act_records.py, test_appeals.py, test_packets.py, test_act_mutes.py, test_act_handovers.py and
+    # test_slow.py; the category is in test_commands.py.
     others = {module.__name__ for module in (record_actions, appeal_actions, packet_actions, group_actions)}
     elsewhere = {kind for kind in CARRY_OUT if kind.__module__ in others} - {record_actions.Export}
     assert set(MAKE) == set(CARRY_OUT) - elsewhere == set(PERMITTED)

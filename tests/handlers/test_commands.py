@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_groupreg import texts
-from synapse_groupreg.config import load
 from synapse_groupreg.handlers.commands import _ANSWERS, Commands
 from synapse_groupreg.handlers.group_pages import GroupPages, Links
 from synapse_groupreg.handlers.wording import Words
@@ -119,6 +118,7 @@ def test_a_member_is_answered_in_their_language(
         "mute": texts.text("hindrance.not-leading", language),
         "unmute": f"!group unmute @anna:{SERVER}",
         "transfer": f"!group transfer @anna:{SERVER}",
+        "slow": texts.text("command.slow.off", language, name=f"Room {CLOSED}"),
         "category": texts.text("command.category.none", language, name=f"Room {CLOSED}"),
     }
     assert markers[word] in answer
@@ -228,108 +228,3 @@ def test_people_appeal_in_a_chat(stage: Stage, commands: Commands, direct: str) 
     assert write(BOB, f"!group appeal {case} Never.") == answer("over")
     found, total = stage.do(appeals.page, decided=True, measure_id=None, author=BOB, start=0, limit=9)
     assert ([one.text for one in found], total) == (["I didn't.\nEver."], 1)
-
-
-def test_a_founder_mutes_and_unmutes_in_a_chat(stage: Stage, commands: Commands, closed: str, direct: str) -> None:
-    def write(user_id: str, body: str, room_id: str = closed, *mentions: str) -> str | None:
-        stage.homeserver.now += 60_000
-        return ask(stage, commands, user_id, room_id, body, *mentions)
-
-    def answer(key: str, **facts: object) -> str:
-        return texts.text(f"command.{key}", "en", **{"person": BOB, "name": f"Room {CLOSED}", **facts})
-
-    stage.act(actions.Verify(user_id=ALICE, assurance=Assurance.real_name, provider="office"))
-    how = answer("mute.how", example=f"!group mute @anna:{SERVER} 2h")
-    assert write(ALICE, "!group mute") == f"{answer('mute.nobody')}\n{how}"
-    assert write(ALICE, "!group mute bob") == how
-    assert write(BOB, f"!group mute {ALICE}") == texts.text("hindrance.not-leading", "en")
-    assert write(ALICE, f"!group mute {ALICE} 2h") == texts.text("hindrance.oneself", "en")
-    assert write(ALICE, f"!group mute {CAROL} 2h") == texts.text("hindrance.no-member", "en", person=CAROL)
-    assert write(ALICE, "!group mute @bob 2w 5") == answer("mute.done", until=until(stage, 14 * 86_400_000))
-    assert stage.journal()[-1].reason == "5"
-    said = write(ALICE, "!group mute Bob 2h  Too loud.", closed, BOB)
-    assert said == answer("mute.done", until=until(stage, 7_200_000))
-    line = stage.journal()[-1]
-    assert (line.author, line.action, line.subject, line.reason) == (ALICE, "mute", BOB, "Too loud.")
-    shown = answer("mute.line", until=until(stage, 7_200_000))
-    assert shown in (write(ALICE, "!group mute") or "")
-    assert answer("me.muted", until=until(stage, 7_140_000)) in (write(BOB, f"!group me {CLOSED}", direct) or "")
-    assert write(BOB, "!group unmute @bob") == texts.text("hindrance.not-leading", "en")
-    assert write(ALICE, "!group unmute @bob") == answer("unmute.done")
-    assert write(ALICE, "!group unmute @bob") == answer("unmute.none")
-    assert write(ALICE, "!group unmute") == answer("unmute.how", example=f"!group unmute @anna:{SERVER}")
-    stage.act(actions.SetMode(mode="dry"))
-    assert answer("mute.dry") in (write(ALICE, "!group mute @bob Loud.") or "")
-    assert stage.journal()[-1].reason == "Loud."
-
-
-def test_who_may_manage_nothing_is_told_so_in_a_chat(stage: Stage, commands: Commands, closed: str) -> None:
-    stage.act(actions.Impose(entity=ALICE, reason="Sold accounts.", basis="11.3"))
-    answer = ask(stage, commands, ALICE, closed, "!group mute @bob") or ""
-    assert "barred from groups" in answer
-    assert "Sold accounts." in answer
-    assert "https://matrix.example.org/_synapse/client/groupreg/rules#account-blacklisted" in answer
-
-
-def until(stage: Stage, after_ms: int) -> str:
-    return texts.moment(stage.homeserver.now + after_ms, "en")
-
-
-def test_a_group_is_handed_over_in_a_chat(stage: Stage, commands: Commands, closed: str, direct: str) -> None:
-    def write(user_id: str, body: str, room_id: str = closed) -> str | None:
-        stage.homeserver.now += 60_000
-        return ask(stage, commands, user_id, room_id, body)
-
-    def answer(key: str, **facts: object) -> str:
-        return texts.text(f"command.transfer.{key}", "en", **{"name": f"Room {CLOSED}", **facts})
-
-    for user_id in (ALICE, BOB):
-        stage.act(actions.Verify(user_id=user_id, assurance=Assurance.real_name, provider="office"))
-    assert write(BOB, "!group transfer @alice") == texts.text("hindrance.not-founder", "en")
-    assert write(ALICE, "!group transfer Bob") == answer("how", example=f"!group transfer @anna:{SERVER}")
-    assert write(ALICE, "!group transfer @bob") == texts.text("hindrance.no-manager", "en", person=BOB)
-    stage.do(seed.set_state, closed, ALICE, "m.room.power_levels", {"users": {ALICE: 100, BOB: 50}})
-    assert write(BOB, "!group transfer accept") == texts.text("hindrance.no-offer", "en")
-    assert write(ALICE, "!group transfer @bob") == answer("done", person=BOB, days=7)
-    assert write(BOB, f"!group transfer decline {CLOSED}", direct) == answer("decline")
-    assert write(ALICE, "!group transfer @bob") == answer("done", person=BOB, days=7)
-    stage.act(actions.LimitAccount(user_id=BOB, limits={"rooms_founded": 0}))
-    assert "limit for founding groups (0 founded, 0 allowed)" in (write(BOB, "!group transfer accept") or "")
-    stage.act(actions.LimitAccount(user_id=BOB, limits={"rooms_founded": 1}))
-    assert write(BOB, f"!group transfer {CLOSED} Accept", direct) == answer("accept")
-    assert "Founder" in (write(BOB, "!group me") or "")
-    assert "Manager" in (write(ALICE, "!group me") or "")
-
-
-def test_a_founder_says_in_a_chat_what_a_group_is_about(sqlite_db: TestDatabase) -> None:
-    stage = Stage(sqlite_db, groups={"categories": ["Study", "学习 小组"]})
-    commands, room = commanding(stage), found(stage, CLOSED, "invite")
-
-    def write(user_id: str, body: str) -> str | None:
-        stage.homeserver.now += 60_000
-        return ask(stage, commands, user_id, room, f"!group category{body}")
-
-    def answer(key: str, **facts: object) -> str:
-        return texts.text(f"command.category.{key}", "en", **{"name": f"Room {CLOSED}", **facts})
-
-    how = answer("how", categories="Study, 学习 小组", example="!group category …")
-    assert write(BOB, "") == f"{answer('none')}\n{how}"
-    assert write(BOB, " study") == texts.text("hindrance.not-founder", "en")
-    assert write(ALICE, " sport") == texts.text("hindrance.no-category", "en", categories="Study, 学习 小组")
-    assert write(ALICE, " ＳＴＵＤＹ") == answer("is", category="Study")
-    assert write(ALICE, f" {CLOSED} 学习　小组") == answer("is", category="学习 小组")
-    assert write(BOB, "") == f"{answer('is', category='学习 小组')}\n{how}"
-    assert texts.text("command.info.category", "en", category="学习 小组") in (
-        ask(stage, commands, BOB, room, "!group") or ""
-    )
-    line = stage.journal()[-1]
-    assert (line.author, line.action, line.before, line.after) == (
-        ALICE,
-        "category",
-        {"category": "Study"},
-        {"category": "学习 小组"},
-    )
-    assert write(ALICE, " -") == answer("none")
-    assert stage.do(rooms.category, room) is None
-    stage.config = load({"mode": "enforce", "federation": "closed"})
-    assert write(ALICE, " study") == texts.text("hindrance.no-categories", "en")

@@ -13,6 +13,7 @@ from synapse_groupreg.config import GroupRegConfig, load
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope, SubjectKind, Switch
 from synapse_groupreg.policy.mutes import Mute
+from synapse_groupreg.policy.slow import Pace
 from synapse_groupreg.policy.types import (
     Account,
     Attempt,
@@ -120,6 +121,7 @@ attempts: SearchStrategy[Attempt] = st.one_of(
         retracts_own=st.booleans(),
         manages=st.booleans(),
         mute=st.none() | st.just(MUTE),
+        early=st.none() | st.just(Pace(every_ms=30_000, left_ms=1_500)),
     ),
     st.builds(Join, actor=accounts, room=rooms, members=uses, joined=uses),
     st.builds(Invite, actor=accounts, room=rooms, invitee=accounts),

@@ -18,6 +18,7 @@ from synapse_groupreg.policy.blacklist import InviteeBlacklisted
 from synapse_groupreg.policy.identity import IdentityRequired
 from synapse_groupreg.policy.measures import Imposed
 from synapse_groupreg.policy.quotas import RoomFull, TooManyFounded, TooManyJoined
+from synapse_groupreg.policy.slow import SlowMode
 from synapse_groupreg.policy.types import ALLOWED, Account, Found, Room, RoomKind, Send, Use, Verdict
 from tests.policy import samples
 from tests.policy.samples import ALICE, GROUP, NOW, config, measure
@@ -85,12 +86,12 @@ def test_dry_mode_refuses_nothing_and_dry_codes_refuse_no_more(
 
 
 @given(attempt=samples.attempts, rules=samples.configs)
-def test_exemption_helps_against_quotas_and_identity_rules_and_nothing_else(
+def test_exemption_helps_against_quotas_identity_rules_and_slow_mode_and_nothing_else(
     attempt: Attempt, rules: GroupRegConfig
 ) -> None:
     bound = judge(attrs.evolve(attempt, actor=attrs.evolve(attempt.actor, exempt=False)), rules)
     exempt = judge(attrs.evolve(attempt, actor=attrs.evolve(attempt.actor, exempt=True)), rules)
-    spared = (*BY_QUOTA, IdentityRequired)
+    spared = (*BY_QUOTA, IdentityRequired, SlowMode)
     assert exempt.violations == tuple(one for one in bound.violations if not isinstance(one, spared))
 
 

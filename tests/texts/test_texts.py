@@ -52,6 +52,7 @@ FACTS: dict[str, list[dict[str, object]]] = {
     "room-posting-suspended": [*MEASURE_FACTS, {**MEASURE_FACTS[0], "attempt": "found"}],
     "room-joining-suspended": [*MEASURE_FACTS, {**MEASURE_FACTS[0], "attempt": "found"}],
     "muted": [{"until_ms": UNTIL_MS, "given_reason": why, "attempt": "send"} for why in (None, "Shouting.")],
+    "slow-mode": [{"seconds": 3_600, "wait": 3_600, "attempt": "send"}],
     "management-suspended": MEASURE_FACTS,
     "founding-revoked": MEASURE_FACTS,
     "room-replaced": [{}],

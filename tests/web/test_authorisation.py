@@ -39,6 +39,7 @@ PUT    rooms/{room_id}/founder            | no yes no no no no no
 POST   rooms/{room_id}/founder/accept     | no yes no no no no no
 POST   rooms/{room_id}/founder/decline    | no no  no no no no no
 PUT    rooms/{room_id}/category           | no yes no no no no no
+PUT    rooms/{room_id}/slow               | no yes no no no no no
 GET    blacklist                    | no    no   yes  yes  no   yes  yes
 POST   blacklist                    | no    no   no   yes  no   no   yes
 DELETE blacklist/{measure_id}       | no    no   no   yes  no   no   yes
@@ -104,6 +105,7 @@ BODIES: dict[tuple[str, ...], object] = {
     ("PUT", "rooms/{room_id}/quotas"): {"members": 7},
     ("PUT", "rooms/{room_id}/founder"): {"user_id": BOB},
     ("PUT", "rooms/{room_id}/category"): {"category": "c"},
+    ("PUT", "rooms/{room_id}/slow"): {"seconds": 5},
     ("POST", "blacklist"): {"entity": BOB, "reason": "r", "basis": "b"},
     ("POST", "measures"): {"entity": BOB, "kind": "warning", "reason": "r", "basis": "b"},
     ("PUT", "measures/{measure_id}/report"): {"state": "due"},

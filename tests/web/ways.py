@@ -77,6 +77,14 @@ def group_ways() -> Iterator[Way]:
             f"group category {ROOM} {said}",
             chat=f"!group category {NUMBER} {said}",
         )
+    for seconds, said in ((30, "30"), (None, "off")):
+        yield Way(
+            group_actions.SlowDown(group=ROOM, seconds=seconds),
+            f"PUT {room}/slow",
+            {"seconds": seconds},
+            f"group slow {ROOM} {said}",
+            chat=f"!group slow {NUMBER} {said}",
+        )
     for answer, answered in (("accept", group_actions.AcceptGroup), ("decline", group_actions.DeclineGroup)):
         yield Way(
             answered(group=ROOM),

@@ -51,15 +51,29 @@ class Upkeep:
 
     async def seldom(self) -> None:
         """Every few minutes: sizes that shrank or grew without us, promises that lapsed, news that all read, labels."""
+        await self._follow_sizes()
         now_ms = self._homeserver.now_ms()
-        if await self._database.run("groupreg_sizes", follow_sizes, self._config, now_ms):
-            await self._homeserver.poke()
         await self._database.run("groupreg_tidy", _tidy, now_ms)
         metrics.count_measures(
             self._homeserver.server_name, await self._database.run("groupreg_counts", measures.counts, now_ms)
         )
         await self._labeller.write_all()
         self._note("seldom")
+
+    async def _follow_sizes(self) -> None:
+        """Recount rooms that are or may be above a tier of `members_over`, a few at a time: there may be thousands."""
+        smallest = smallest_tier(self._config)
+        if smallest is None:
+            return
+        found = await self._database.run("groupreg_large", _maybe_large, smallest)
+        moved = False
+        for start in range(0, len(found), _ROOMS_A_STEP):
+            step = found[start : start + _ROOMS_A_STEP]
+            moved |= await self._database.run(
+                "groupreg_sizes", _recount, step, smallest, self._config, self._homeserver.now_ms()
+            )
+        if moved:
+            await self._homeserver.poke()
 
     def _note(self, round_: str) -> None:
         metrics.UPKEEP.labels(self._homeserver.server_name, round_).set(self._homeserver.now_ms() / 1000)
@@ -130,14 +144,15 @@ def _tell_ends(txn: Transaction, here: Here) -> None:
         )
 
 
-def follow_sizes(txn: Transaction, config: GroupRegConfig, now_ms: int) -> bool:
-    """Recount rooms that are or may be above a tier of `members_over`; whether any passed one."""
-    smallest = smallest_tier(config)
-    if smallest is None:
-        return False
-    moved = set()
+def _maybe_large(txn: Transaction, smallest: int) -> list[str]:
     large = {row.room_id for row in rooms.every_exceptional(txn) if row.members is not None}
-    for room_id in large | state.maybe_larger_than(txn, smallest):
+    return sorted(large | state.maybe_larger_than(txn, smallest))
+
+
+def _recount(txn: Transaction, room_ids: list[str], smallest: int, config: GroupRegConfig, now_ms: int) -> bool:
+    """Count the members of rooms; whether any passed a tier."""
+    moved = set()
+    for room_id in room_ids:
         row = rooms.ensure(txn, room_id)
         if row is None:
             continue

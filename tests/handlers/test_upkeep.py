@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from synapse_groupreg.handlers import upkeep
 from synapse_groupreg.handlers.contacts import contact_changed
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.handlers.upkeep import Upkeep
@@ -198,6 +199,20 @@ def test_sizes_are_followed_across_tiers_and_recounted(sized: Stage) -> None:
     assert sized.refresh().room(room_id, NOW).members == 0
     seldom(sized)
     assert sized.homeserver.pokes == pokes + 1
+
+
+def test_many_large_rooms_are_counted_a_few_at_a_time(sized: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite has one connection: one long transaction would hold up the whole server."""
+    monkeypatch.setattr(upkeep, "_ROOMS_A_STEP", 2)
+    made = [sized.do(seed.make_room, ALICE, kind=RoomKind.group, members=[BOB, CAROL]) for _ in range(5)]
+    for room_id in made:
+        sized.do(count_in_statistics, room_id, 99)
+    pokes = sized.homeserver.pokes
+    seldom(sized)
+    assert [row.members for row in sized.do(rooms.known, made).values()] == [3] * 5
+    assert sized.database.runs.count("groupreg_sizes") == 3
+    assert sized.homeserver.pokes == pokes + 1
+    assert sized.refresh().exceptions == 5
 
 
 def test_where_size_does_not_matter_nothing_is_counted(stage: Stage) -> None:

@@ -17,7 +17,10 @@ SENDS = 50
 STATE_EVENTS = 200
 BACKGROUND = {
     "groupreg_health",
+    "groupreg_inscribe",
     "groupreg_keeping",
+    "groupreg_labels",
+    "groupreg_large",
     "groupreg_lists",
     "groupreg_lists_look",
     "groupreg_aliases",
@@ -28,9 +31,11 @@ BACKGROUND = {
     "groupreg_outbox_read",
     "groupreg_counts",
     "groupreg_ends",
+    "groupreg_overflow",
     "groupreg_recorded",
     "groupreg_removals",
     "groupreg_recorder",
+    "groupreg_relabel",
     "groupreg_report",
     "groupreg_restored",
     "groupreg_sizes",

@@ -20,8 +20,6 @@ BLOCK_LEVEL = 8
 
 _RUN = 4096
 """Neighbouring leaves of a multiproof that are hashed together: the gain is in the first hundreds."""
-_ROW = 2
-"""Up to so many neighbouring leaves, one after the other is faster than a row of them."""
 
 Nodes: TypeAlias = Callable[[int, int], bytes]
 """The hash of the complete subtree (level, index)."""
@@ -214,11 +212,10 @@ def multiproof_root(leaves: Iterable[tuple[int, bytes]], size: int, proof: Seque
         while tree.size < start:
             widest = tree.size & -tree.size or start
             tree.add_subtree(_level(min(widest, start - tree.size)), _next(rest))
-        if len(run) > _ROW:
-            tree.extend(run)
+        if len(run) == 1:  # most are, in a bundle about one room
+            tree.add_subtree(0, run[0])
         else:
-            for leaf in run:
-                tree.add_subtree(0, leaf)
+            tree.extend(run)
     # The last subtree of the tree may be incomplete; then no frontier can hold it.
     hashes = tree.hashes
     for first, stop in _spans(tree.size, size, size):

@@ -41,7 +41,7 @@ class Account:
     measures: tuple[Measure, ...] = ()
     """The live measures on it, on its person and on its server, and those on everybody."""
     exempt: bool = False
-    """Whether quotas, identity rules and slow mode leave it alone (`exempt` in the configuration, or a server admin)."""
+    """Whether quotas, identity rules and slow mode leave it alone: `exempt` in the configuration, or a server admin."""
     staff: bool = False
     """Whether it has a staff role or is a server admin: an emergency leaves it able to act."""
 

@@ -166,9 +166,14 @@ def test_a_process_knows_its_own_posts_only(stage: Stage, process: Process, room
     """As the documentation says: in memory there is no more to know."""
     slow_down(stage, room)
     assert (process.send(CAROL, room), Process(stage).send(CAROL, room)) == (None, None)
-    stage.snapshot.version = None
-    assert Process(stage).send(CAROL, room) is None
     assert process.send(CAROL, room) is not None
+
+
+def test_a_process_that_starts_knows_of_it(stage: Stage, room: str) -> None:
+    stage.act(SlowDown(group=room, seconds=30), staff=Staff(user_id=BOB))
+    stage.snapshot.version = None
+    started = Process(stage)
+    assert [started.send(CAROL, room) is None for _ in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize("by", [CAROL, ADMIN])

@@ -12,6 +12,7 @@ import attrs
 from synapse_groupreg.config import GroupRegConfig, load
 from synapse_groupreg.handlers.actions import Actions
 from synapse_groupreg.handlers.change import Setting
+from synapse_groupreg.handlers.gate import Gate
 from synapse_groupreg.handlers.people import People
 from synapse_groupreg.handlers.snapshot import Snapshot
 from synapse_groupreg.policy.actions import Staff
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.handlers.change import Change
     from synapse_groupreg.policy.actions import Action
+    from synapse_groupreg.policy.types import Violation
     from synapse_groupreg.storage.acts import Act
 
 P = ParamSpec("P")
@@ -131,3 +133,25 @@ class Stage:
         """Every row of every table of ours."""
         names = self.database.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'groupreg%'")
         return {name: sorted(self.database.rows(f"SELECT * FROM {name}"), key=repr) for (name,) in names}
+
+
+class Process:
+    """One of the processes of a server, by which people post."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.gate = Gate(
+            config=stage.config,
+            database=stage.database,
+            homeserver=stage.homeserver,  # type: ignore[arg-type]  # no more of it is needed
+            snapshot=stage.refresh(),
+            people=stage.people,
+            journal=self,  # type: ignore[arg-type]  # as above
+        )
+
+    async def record(self, refusals: object) -> None:
+        """Remembers nothing."""
+
+    def send(self, user_id: str, room: str, **more: Any) -> Violation | None:
+        """Why a message is refused, if it is."""
+        return result_of(self.gate.send(user_id, room, posts=True, **more)).violation

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from synapse_groupreg.errors import Conflict, NotPermitted
-from synapse_groupreg.handlers.gate import GO_ON, Gate
 from synapse_groupreg.handlers.upkeep import close_replaced
 from synapse_groupreg.policy.actions import Grant, Impose, SetMode, Staff, StaffRole, Verify
 from synapse_groupreg.policy.assurance import Assurance
@@ -19,8 +18,7 @@ from synapse_groupreg.policy.mutes import DEFAULT_MS, LONGEST_MS, Muted
 from synapse_groupreg.policy.numbers import number
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import mutes, numbers, quotas, rooms
-from tests.database import result_of
-from tests.handlers.stage import ADMIN, ALICE, BOB, CAROL, DAY, NOW, Stage
+from tests.handlers.stage import ADMIN, ALICE, BOB, CAROL, DAY, NOW, Process, Stage
 from tests.storage import seed
 
 if TYPE_CHECKING:
@@ -56,25 +54,10 @@ def unmute(stage: Stage, room: str, user_id: str = CAROL, by: str = BOB) -> Chan
     return stage.act(UnmuteMember(group=room, user_id=user_id), staff=Staff(user_id=by))
 
 
-class Journal:
-    """Remembers nothing."""
-
-    async def record(self, refusals: object) -> None:
-        del refusals
-
-
 def sent(stage: Stage, user_id: str, room: str) -> str | None:
     """The code by which a message is refused."""
-    gate = Gate(
-        config=stage.config,
-        database=stage.database,
-        homeserver=stage.homeserver,  # type: ignore[arg-type]  # no more of it is needed
-        snapshot=stage.refresh(),
-        people=stage.people,
-        journal=Journal(),  # type: ignore[arg-type]  # as above
-    )
-    answer = result_of(gate.send(user_id, room))
-    return None if answer.violation is None else answer.violation.code
+    refused = Process(stage).send(user_id, room)
+    return None if refused is None else refused.code
 
 
 def test_it_holds_in_this_group_until_its_end_and_nowhere_else(stage: Stage, room: str) -> None:
@@ -106,19 +89,11 @@ def test_a_process_that_starts_knows_it_too(stage: Stage, room: str) -> None:
 
 def test_a_warm_send_of_anybody_else_asks_the_database_nothing(stage: Stage, room: str) -> None:
     mute(stage, room)
-    assert sent(stage, DAVE, room) is None
+    process = Process(stage)
     ran = len(stage.database.runs)
-    gate = Gate(
-        config=stage.config,
-        database=stage.database,
-        homeserver=stage.homeserver,  # type: ignore[arg-type]  # no more of it is needed
-        snapshot=stage.snapshot,
-        people=stage.people,
-        journal=Journal(),  # type: ignore[arg-type]  # as above
-    )
-    assert result_of(gate.send(DAVE, room)) is GO_ON
+    assert process.send(DAVE, room) is None
     stage.homeserver.now += HOUR
-    assert result_of(gate.send(CAROL, room)) is GO_ON
+    assert process.send(CAROL, room) is None
     assert len(stage.database.runs) == ran
 
 

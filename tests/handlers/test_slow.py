@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from synapse_groupreg.errors import Conflict, NotPermitted
 from synapse_groupreg.handlers import slow
-from synapse_groupreg.handlers.gate import GO_ON, Gate
+from synapse_groupreg.handlers.gate import GO_ON
 from synapse_groupreg.handlers.slow import Posts
 from synapse_groupreg.handlers.upkeep import close_replaced
 from synapse_groupreg.policy.actions import Impose, Lift, SetMode, Staff
@@ -19,12 +19,11 @@ from synapse_groupreg.policy.slow import LONGEST_S, SlowMode
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import quotas, rooms
 from tests.database import result_of
-from tests.handlers.stage import ADMIN, ALICE, BOB, CAROL, NOW, Stage
+from tests.handlers.stage import ADMIN, ALICE, BOB, CAROL, NOW, Process, Stage
 from tests.storage import seed
 
 if TYPE_CHECKING:
     from synapse_groupreg.handlers.change import Change
-    from synapse_groupreg.policy.types import Violation
     from tests.database import TestDatabase
 
 DAVE, BRIDGE = seed.local("dave"), seed.local("bridge_1")
@@ -41,27 +40,6 @@ def room(stage: Stage) -> str:
     found: str = stage.do(seed.make_room, ALICE, kind=RoomKind.group, members=[BOB, CAROL, DAVE, BRIDGE])
     stage.do(seed.set_state, found, ALICE, "m.room.power_levels", {"users": {ALICE: 100, BOB: 50}})
     return found
-
-
-class Process:
-    """One that people post by."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        self.gate = Gate(
-            config=stage.config,
-            database=stage.database,
-            homeserver=stage.homeserver,  # type: ignore[arg-type]  # no more of it is needed
-            snapshot=stage.refresh(),
-            people=stage.people,
-            journal=self,  # type: ignore[arg-type]  # as above
-        )
-
-    async def record(self, refusals: object) -> None:
-        """Remembers nothing."""
-
-    def send(self, user_id: str, room: str, **more: Any) -> Violation | None:
-        return result_of(self.gate.send(user_id, room, posts=True, **more)).violation
 
 
 @pytest.fixture

@@ -262,8 +262,10 @@ def rooms_joined(
     joined = set(state.joined_by(txn, accounts))
     rows = rooms.ensure_all(txn, joined)
     held = {room_id for room_id, row in rows.items() if row.kind is RoomKind.group and row.successor is None}
-    waiting = {holder for holder in waiting - joined if not _left_again(txn, holder, accounts, now_ms)}
-    waiting = _still_waiting(txn, waiting, accounts, joined)
+    left = {holder for holder in waiting - joined if _left_again(txn, holder, accounts, now_ms)}
+    if left:  # but for a room that they entered after `joined` was read, and did not leave
+        left -= set(state.joined_by(txn, accounts))
+    waiting = _still_waiting(txn, waiting - joined - left, accounts, joined)
     return Use(len((held | waiting) - {besides}), limit(txn, subject, JOINED, default))
 
 

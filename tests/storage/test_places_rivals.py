@@ -218,16 +218,20 @@ class Interrupted:
         return getattr(self._txn, name)
 
 
+ENTERED = "a place of the person for a room that is there"
+
+
 def promise(txn: Transaction, quota: str, user: str, room_id: str) -> None:
-    if quota == quotas.MEMBERS:
+    if quota in (quotas.MEMBERS, ENTERED):
         quotas.reserve_member(txn, room_id, user, now_ms=NOW, ttl_ms=1_000)
-    else:
-        quotas.reserve(txn, f"account:{user}", quota, room_id, NOW + 1_000)
+    if quota != quotas.MEMBERS:
+        name = quotas.JOINED if quota == ENTERED else quota
+        quotas.reserve(txn, f"account:{user}", name, room_id, NOW + 1_000)
 
 
 def arrive(database: TestDatabase, quota: str, user: str, room_id: str) -> None:
     with contextlib.closing(database.another()) as other:
-        if quota == quotas.MEMBERS:
+        if quota in (quotas.MEMBERS, ENTERED):
             other.do(seed.set_membership, room_id, user, "join")
         else:
             other.do(seed.make_room, user, kind=RoomKind.group, founding_id=room_id)
@@ -241,11 +245,11 @@ def used(txn: Any, quota: str, user: str, room_id: str) -> int:
     return quotas.rooms_joined(txn, f"account:{user}", [user], NOW, besides=None, default=9).used
 
 
-@pytest.mark.parametrize("quota", [quotas.FOUNDED, quotas.JOINED, quotas.MEMBERS])
+@pytest.mark.parametrize("quota", [quotas.FOUNDED, quotas.JOINED, quotas.MEMBERS, ENTERED])
 def test_what_arrives_while_places_are_counted_is_counted_once(pg_db: TestDatabase, quota: str) -> None:
     for before in itertools.count():
         user = seed.local(f"user{before}")
-        room_id = open_group(pg_db) if quota == quotas.MEMBERS else f"founding{before}"
+        room_id = open_group(pg_db) if quota in (quotas.MEMBERS, ENTERED) else f"founding{before}"
         pg_db.do(promise, quota, user, room_id)
         with pg_db.begin() as txn:
             interrupted = Interrupted(txn, before, partial(arrive, pg_db, quota, user, room_id))

@@ -110,7 +110,7 @@ def row(room: Mapping[str, Any]) -> list[Cell]:
         room.get("number"),
         room.get("room_id"),
         room.get("name"),
-        room.get("kind"),
+        f"{room.get('kind')}, replaced" if room.get("successor") else room.get("kind"),
         members.get("used"),
         members.get("limit"),
         room.get("founder"),

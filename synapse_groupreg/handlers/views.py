@@ -110,8 +110,16 @@ def room_list(
     for room_id in rooms.unseen(txn, "", limit):
         rooms.ensure(txn, room_id)
     found, total = rooms.page(txn, search, start, limit)
-    numbered = numbers.of_rooms(txn, [row.room_id for row in found])
-    return [{"number": numbered.get(row.room_id), **_listed(txn, row, config, now_ms)} for row in found], total
+    listed = [row.room_id for row in found]
+    numbered, replaced = numbers.of_rooms(txn, listed), state.successors(txn, listed)
+    return [
+        {
+            "number": numbered.get(row.room_id),
+            **_listed(txn, row, config, now_ms),
+            "successor": row.successor or replaced.get(row.room_id),
+        }
+        for row in found
+    ], total
 
 
 def _listed(txn: Transaction, row: rooms.RoomRow, config: GroupRegConfig, now_ms: int) -> View:
@@ -122,7 +130,6 @@ def _listed(txn: Transaction, row: rooms.RoomRow, config: GroupRegConfig, now_ms
         "name": state.name(txn, row.room_id),
         "kind": row.kind.value,
         "founder": row.founder,
-        "successor": row.successor,
         "quotas": {"members": _use(used, own if row.kind is RoomKind.group else None)},
     }
 

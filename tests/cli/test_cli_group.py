@@ -90,6 +90,9 @@ def test_groups_are_listed_with_their_numbers(server: Any, groupreg: Callable[..
     result = groupreg("group", "list", "--search", NUMBER)
     assert (result.exit_code, NUMBER in result.output) == (0, True)
     assert server.sent("GET", "rooms")[0].query["search"] == NUMBER
+    assert "replaced" not in result.output
+    server.replies["GET rooms"] = {"rooms": [{**NUMBERED, "successor": "!new:fake.test"}], "total": 1}
+    assert "group, replaced" in groupreg("group", "list").output
 
 
 def test_an_unknown_number_is_told_in_a_sentence(server: Any, groupreg: Callable[..., Result]) -> None:

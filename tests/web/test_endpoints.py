@@ -134,6 +134,14 @@ def test_rooms_are_found_by_name_and_id_and_wildcards_are_letters(server: Server
         assert server.ask("GET", f"rooms?search={search}").json["total"] == found, search
 
 
+def test_a_list_of_rooms_says_which_were_replaced_by_whomever(server: Server) -> None:
+    old = server.stage.do(seed.make_room, ALICE, kind=RoomKind.group)
+    new = server.stage.do(seed.make_room, BOB, kind=None, predecessor=old)
+    server.stage.do(seed.bury, old, BOB, new)
+    listed = {one["room_id"]: one["successor"] for one in server.ask("GET", "rooms").json["rooms"]}
+    assert listed == {old: new, new: None}
+
+
 def test_an_import_from_its_beginning_to_its_end(server: Server) -> None:
     number = server.ask("POST", "imports", {"reason": "spring"}).json["id"]
     rows = [

@@ -12,7 +12,8 @@ from synapse_groupreg.handlers.leading import Cut, Hindered, NotYours
 from synapse_groupreg.handlers.roles import LEADING, role_of
 from synapse_groupreg.policy import categories
 from synapse_groupreg.policy.actions import Staff
-from synapse_groupreg.policy.commands import duration_ms, whom, write
+from synapse_groupreg.policy.commands import names_another, whom, write
+from synapse_groupreg.policy.durations import NoTime, duration_ms, first
 from synapse_groupreg.policy.group_actions import (
     AcceptGroup,
     DeclineGroup,
@@ -23,7 +24,7 @@ from synapse_groupreg.policy.group_actions import (
     UnmuteMember,
 )
 from synapse_groupreg.policy.handovers import OFFERED_MS
-from synapse_groupreg.policy.mutes import DAY_MS
+from synapse_groupreg.policy.mutes import DAY_MS, LONGEST_MS
 from synapse_groupreg.policy.slow import SECOND_MS
 from synapse_groupreg.storage import mutes, people, rooms
 
@@ -64,14 +65,17 @@ class GroupCommands:
         if found is None:
             return [self._how(question, "2h")]
         user_id, said = found
-        first, _, behind = said.partition(" ")
-        lasts_ms = duration_ms(first)
-        reason = (said if lasts_ms is None else behind).strip()[:_LONGEST]
+        if names_another(said, user_id, await self._called(question)):
+            return [question.say("mute.one", example=self._example(question, "2h"))]
+        told = first(said)
+        if isinstance(told, NoTime):
+            return [question.say("mute.no_time", said=told.said, days=LONGEST_MS // DAY_MS)]
+        lasts_ms, reason = told
         action = MuteMember(
             group=_room(question),
             user_id=user_id,
             until_ms=None if lasts_ms is None else self._homeserver.now_ms() + lasts_ms,
-            reason=reason or None,
+            reason=reason[:_LONGEST] or None,
         )
         change = await self._do(question, action)
         if isinstance(change, list):
@@ -124,11 +128,11 @@ class GroupCommands:
         lines = [question.say(said, name=question.name, category=found)]
         if question.text or not possible:
             return lines
-        return [*lines, question.say("category.how", categories=possible, example=write("category", more="…"))]
+        return [*lines, question.say("category.how", categories=possible, example=_write(question, "…"))]
 
     async def slow(self, question: Question) -> list[str]:
         """How often people may post in the group; or that this is so now."""
-        how = question.say("slow.how", example=write("slow", more="30"), off=write("slow", more=_OFF))
+        how = question.say("slow.how", example=_write(question, "30"), off=_write(question, _OFF))
         if not question.text:
             found = await self._database.run("groupreg_command", rooms.slow_ones, [_room(question)])
             return [self._pace(question, found.get(_room(question), 0) // SECOND_MS), how]
@@ -170,6 +174,10 @@ class GroupCommands:
         return [*lines, self._how(question, "2h")]
 
     async def _whom(self, question: Question) -> tuple[str, str] | None:
+        return whom(question.text, self._homeserver.server_name, await self._called(question))
+
+    async def _called(self, question: Question) -> dict[str, list[str]]:
+        """What those whom a message links may be called in its text."""
         called: dict[str, list[str]] = {}
         if question.mentions:
             room_id = _room(question)
@@ -178,7 +186,7 @@ class GroupCommands:
                 local = user_id.partition(":")[0]
                 shown = names.get(user_id)
                 called[user_id] = [local, local.removeprefix("@"), *([shown, f"@{shown}"] if shown else [])]
-        return whom(question.text, self._homeserver.server_name, called)
+        return called
 
     async def _do(self, question: Question, action: Action) -> Change | list[str]:
         """What an action did, or what is said of why it didn't."""
@@ -199,13 +207,21 @@ class GroupCommands:
         return _named(user_id, names.get(user_id))
 
     def _how(self, question: Question, *more: str) -> str:
-        example = " ".join((write(question.word), f"@anna:{self._homeserver.server_name}", *more))
-        return question.say(f"{question.word}.how", example=example)
+        return question.say(f"{question.word}.how", example=self._example(question, *more))
+
+    def _example(self, question: Question, *more: str) -> str:
+        return _write(question, " ".join((f"@anna:{self._homeserver.server_name}", *more)))
 
 
 def _room(question: Question) -> str:
     assert question.group is not None
     return question.group.room_id
+
+
+def _write(question: Question, more: str) -> str:
+    """A command about the group, as it can be typed where the answer is read: with its number."""
+    assert question.group is not None
+    return write(question.word, question.group.number, more)
 
 
 def _named(user_id: str, shown: str | None) -> str:

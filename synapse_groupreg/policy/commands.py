@@ -43,15 +43,7 @@ _NUMBER = re.compile(r"#?g?[0-9]{9}(:.*)?")
 _LINK = re.compile(r"(?:\[[^\]]*\]\()?https://matrix\.to/#/((?:@|%40)[^\s?)]+)[^\s)]*\)?")
 """Some clients write a person whom their user chose from a list like this."""
 _BEHIND_A_NAME = " ,:;\t"
-_DURATION = re.compile(r"([0-9]{1,5})(\w+)")
-_SECOND_MS = 1_000
-_UNITS_MS = {
-    **dict.fromkeys(("s", "秒", "초"), _SECOND_MS),
-    **dict.fromkeys(("m", "min", "分", "分钟", "분"), 60 * _SECOND_MS),
-    **dict.fromkeys(("h", "小时", "时", "시간"), 3_600 * _SECOND_MS),
-    **dict.fromkeys(("d", "天", "日", "일"), 86_400 * _SECOND_MS),
-    **dict.fromkeys(("w", "周", "주"), 604_800 * _SECOND_MS),
-}
+_AND = re.compile(r"(?:and\b|&|和|与|與|跟|及|와|과|하고)?\s*")
 
 
 @attrs.frozen
@@ -135,11 +127,14 @@ def whom(said: str, server_name: str, mentioned: Mapping[str, Sequence[str]]) ->
     return (f"{named}:{server_name}", behind.strip()) if named.startswith("@") and named != "@" else None
 
 
-def duration_ms(word: str) -> int | None:
-    """A duration as people write it (`30m`, `2h`, `2小时`); None for what is none."""
-    found = _DURATION.fullmatch(_normal(word))
-    unit = _UNITS_MS.get(found[2]) if found else None
-    return int(found[1]) * unit if found and unit else None
+def names_another(said: str, user_id: str, mentioned: Mapping[str, Sequence[str]]) -> bool:
+    """Whether what is said behind one person begins with a further one."""
+    behind = said[_AND.match(said).end() :]  # type: ignore[union-attr]  # it matches everything
+    if _LINK.match(behind) or re.match(r"@\w", _normal(behind)):
+        return True
+    normal = _normal(said)
+    names = (_normal(name) for other, called in mentioned.items() if other != user_id for name in called)
+    return any(name and normal.startswith(name) and not normal[len(name) :][:1].isalnum() for name in names)
 
 
 def _normal(text: str) -> str:

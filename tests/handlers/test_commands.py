@@ -116,8 +116,8 @@ def test_a_member_is_answered_in_their_language(
         "report": texts.text("page.complaint.report", language),
         "link": "https://matrix.example.org/_synapse/client/groupreg/g/",
         "mute": texts.text("hindrance.not-leading", language),
-        "unmute": f"!group unmute @anna:{SERVER}",
-        "transfer": f"!group transfer @anna:{SERVER}",
+        "unmute": f"!group unmute {CLOSED} @anna:{SERVER}",
+        "transfer": f"!group transfer {CLOSED} @anna:{SERVER}",
         "slow": texts.text("command.slow.off", language, name=f"Room {CLOSED}"),
         "category": texts.text("command.category.none", language, name=f"Room {CLOSED}"),
     }

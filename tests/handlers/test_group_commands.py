@@ -57,12 +57,22 @@ def test_a_founder_mutes_and_unmutes_in_a_chat(stage: Stage, commands: Commands,
     def answer(key: str, **facts: object) -> str:
         return texts.text(f"command.{key}", "en", **{"person": BOB, "name": f"Room {CLOSED}", **facts})
 
-    how = answer("mute.how", example=f"!group mute @anna:{SERVER} 2h")
+    how = answer("mute.how", example=f"!group mute {CLOSED} @anna:{SERVER} 2h")
+    before = stage.journal()
     assert write(ALICE, "!group mute") == f"{answer('mute.nobody')}\n{how}"
     assert write(ALICE, "!group mute bob") == how
     assert write(BOB, f"!group mute {ALICE}") == texts.text("hindrance.not-leading", "en")
     assert write(ALICE, f"!group mute {ALICE} 2h") == texts.text("hindrance.oneself", "en")
     assert write(ALICE, f"!group mute {CAROL} 2h") == texts.text("hindrance.no-member", "en", person=CAROL)
+    one = answer("mute.one", example=f"!group mute {CLOSED} @anna:{SERVER} 2h")
+    assert [write(ALICE, f"!group mute @bob {more}") for more in ("@carol 2h", "and @carol 2h")] == [one] * 2
+    assert write(ALICE, "!group mute @bob Carol 2h", closed, BOB, CAROL) == one
+    for said in ("90 Too loud", "1.5h x", "-1h bla", "2026-12-01 spam", "两小时 太吵", "100年"):
+        assert write(ALICE, f"!group mute @bob {said}") == answer("mute.no_time", said=said.split()[0], days=30)
+    assert write(ALICE, "!group mute @bob 0h") == texts.text("hindrance.mute-time", "en", days=30)
+    assert stage.journal() == before
+    assert write(ALICE, "!group mute @bob 3 天 刷屏") == answer("mute.done", until=until(stage, 3 * 86_400_000))
+    assert stage.journal()[-1].reason == "刷屏"
     assert write(ALICE, "!group mute @bob 2w 5") == answer("mute.done", until=until(stage, 14 * 86_400_000))
     assert stage.journal()[-1].reason == "5"
     said = write(ALICE, "!group mute Bob 2h  Too loud.", closed, BOB)
@@ -75,7 +85,7 @@ def test_a_founder_mutes_and_unmutes_in_a_chat(stage: Stage, commands: Commands,
     assert write(BOB, "!group unmute @bob") == texts.text("hindrance.not-leading", "en")
     assert write(ALICE, "!group unmute @bob") == answer("unmute.done")
     assert write(ALICE, "!group unmute @bob") == answer("unmute.none")
-    assert write(ALICE, "!group unmute") == answer("unmute.how", example=f"!group unmute @anna:{SERVER}")
+    assert write(ALICE, "!group unmute") == answer("unmute.how", example=f"!group unmute {CLOSED} @anna:{SERVER}")
     stage.act(actions.SetMode(mode="dry"))
     assert answer("mute.dry") in (write(ALICE, "!group mute @bob Loud.") or "")
     assert stage.journal()[-1].reason == "Loud."
@@ -102,7 +112,7 @@ def test_a_group_is_handed_over_in_a_chat(stage: Stage, commands: Commands, clos
         return texts.text(f"command.transfer.{key}", "en", **{"name": f"Room {CLOSED}", **facts})
 
     assert write(BOB, "!group transfer @alice") == texts.text("hindrance.not-founder", "en")
-    assert write(ALICE, "!group transfer Bob") == answer("how", example=f"!group transfer @anna:{SERVER}")
+    assert write(ALICE, "!group transfer Bob") == answer("how", example=f"!group transfer {CLOSED} @anna:{SERVER}")
     assert write(ALICE, "!group transfer @bob") == texts.text("hindrance.no-manager", "en", person=BOB)
     stage.do(seed.set_state, closed, ALICE, "m.room.power_levels", {"users": {ALICE: 100, BOB: 50}})
     assert write(BOB, "!group transfer accept") == texts.text("hindrance.no-offer", "en")
@@ -128,7 +138,7 @@ def test_a_founder_says_in_a_chat_what_a_group_is_about(sqlite_db: TestDatabase)
     def answer(key: str, **facts: object) -> str:
         return texts.text(f"command.category.{key}", "en", **{"name": f"Room {CLOSED}", **facts})
 
-    how = answer("how", categories="Study, 学习 小组", example="!group category …")
+    how = answer("how", categories="Study, 学习 小组", example=f"!group category {CLOSED} …")
     assert write(BOB, "") == f"{answer('none')}\n{how}"
     assert write(BOB, " study") == texts.text("hindrance.not-founder", "en")
     assert write(ALICE, " sport") == texts.text("hindrance.no-category", "en", categories="Study, 学习 小组")
@@ -159,7 +169,7 @@ def test_a_manager_slows_a_group_down_in_a_chat(stage: Stage, commands: Commands
     def answer(key: str, seconds: int = 0) -> str:
         return texts.text(f"command.slow.{key}", "en", name=f"Room {CLOSED}", seconds=seconds)
 
-    how = texts.text("command.slow.how", "en", example="!group slow 30", off="!group slow off")
+    how = texts.text("command.slow.how", "en", example=f"!group slow {CLOSED} 30", off=f"!group slow {CLOSED} off")
     assert write(BOB, "") == f"{answer('off')}\n{how}"
     assert write(BOB, " 30") == texts.text("hindrance.not-leading", "en")
     stage.do(seed.set_state, closed, ALICE, "m.room.power_levels", {"users": {ALICE: 100, BOB: 50}})

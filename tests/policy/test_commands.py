@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_groupreg import texts
-from synapse_groupreg.policy.commands import WORDS, Asked, Unknown, duration_ms, is_command, parse, whom, write
+from synapse_groupreg.policy.commands import WORDS, Asked, Unknown, is_command, names_another, parse, whom, write
 
 
 @pytest.mark.parametrize(
@@ -107,19 +107,16 @@ def test_people_are_named_as_clients_write_them(
 
 
 @pytest.mark.parametrize(
-    ("word", "seconds"),
-    [
-        *[("90s", 90), ("5m", 300), ("5Min", 300), ("2h", 7200), ("２Ｈ", 7200), ("3d", 259_200), ("1w", 604_800)],
-        *[("30分钟", 1800), ("2小时", 7200), ("1天", 86_400), ("30分", 1800), ("2시간", 7200), ("1일", 86_400)],
-    ],
+    "said",
+    ["@erin 2h", "＠erin 2h", "and @erin", "& @erin", "和@erin", "와 @erin", LINK, f"and [Anna]({LINK})", "anna: 2h"],
 )
-def test_durations_are_read_in_every_language(word: str, seconds: int) -> None:
-    assert duration_ms(word) == seconds * 1000
+def test_a_further_person_is_seen(said: str) -> None:
+    assert names_another(said, "@carol:here", ANNA)
 
 
-@pytest.mark.parametrize("word", ["", "2", "h", "2y", "-2h", "2.5h", "123456h", "2hh", "spam"])
-def test_and_nothing_else(word: str) -> None:
-    assert duration_ms(word) is None
+@pytest.mark.parametrize("said", ["", "2h @erin", "and so on", "@", "annabel", "Too loud", "[spam](https://b.c) @erin"])
+def test_a_reason_is_no_further_person(said: str) -> None:
+    assert not names_another(said, "@carol:here", ANNA)
 
 
 @given(st.text(max_size=60), st.booleans())

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -26,7 +25,7 @@ from synapse_groupreg.storage.store_schema import COLUMNS, STATE, head_of, head_
 from synapse_groupreg.storage.store_writing import RowStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class
 
@@ -48,6 +47,7 @@ _NULL = "None"
 _RECORD = "\t".join(["%s"] * 13 + ["\\\\x%s"] * 2 + ["%s"] * 2) + "\n"
 _BYTEA = "\\\\x"
 """How COPY's text form begins bytes: a backslash, itself escaped, and an x."""
+_LINES_AT_ONCE = 250
 
 
 class PostgresReader(RowReader):
@@ -193,12 +193,10 @@ class PostgresStore(PostgresReader, RowStore):
     def _insert(self, period: Period, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
         if not rows:
             return
-        lines = _records(rows) if table == "records" else _lines(rows)
         columns = ", ".join(COLUMNS[table])
         sql = f"COPY {tables_of(self._log, period)[table]} ({columns}) FROM STDIN WITH (NULL '{_NULL}')"
-        data = "".join(lines).encode()
         with self._link.cursor() as cursor:
-            cursor.copy_expert(sql, io.BytesIO(data), size=len(data))
+            cursor.copy_expert(sql, _Lines(rows, _records if table == "records" else _lines))
 
     @override
     def _forgotten(self, period: Period) -> None:
@@ -207,6 +205,18 @@ class PostgresStore(PostgresReader, RowStore):
             # Written anew: without FULL, the free space of pages keeps what stood there.
             for table in ("names", "records"):
                 cursor.execute(f"VACUUM (FULL) {tables[table]}")
+
+
+class _Lines:
+    """A file that is made as it is read: while the server puts some lines away, the next are made."""
+
+    def __init__(self, rows: Sequence[tuple[Any, ...]], form: Callable[[Sequence[tuple[Any, ...]]], list[str]]) -> None:
+        self._pieces = (rows[start : start + _LINES_AT_ONCE] for start in range(0, len(rows), _LINES_AT_ONCE))
+        self._form = form
+
+    def read(self, _size: int = -1) -> bytes:
+        """The next lines, however many bytes that is; none at the end."""
+        return "".join(self._form(next(self._pieces, ()))).encode()
 
 
 def _records(rows: Sequence[tuple[Any, ...]]) -> list[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from synapse_groupreg import texts
 from synapse_groupreg.cli.changes import report as say
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.export import check_free, new_file
-from synapse_groupreg.cli.failures import BadInput
+from synapse_groupreg.cli.failures import BadInput, Failure, Refused
 from synapse_groupreg.cli.journal import say_rest
 from synapse_groupreg.cli.options import Cli, act_command, limit_option, server_command
 from synapse_groupreg.cli.packet_text import markdown
@@ -58,13 +59,13 @@ def make(
 
     Attachments stay where they are; the packet has their names, sizes and SHA-256.
     """
+    measures = tuple(dict.fromkeys(measures))
     body = {"measures": list(measures), "attachments": [reference(file) for file in attach], "reason": reason}
     client = cli.client()
-    answer = client.act("POST", "packets", {k: held for k, held in body.items() if held}, dry_run=dry_run)
-    files = []
     if not dry_run:
-        made = client.get(path("packets", answer["id"]), reason=reason)
-        files = write(out, made, language_of(client, language))
+        check_writable(out)
+    answer = client.act("POST", "packets", {k: held for k, held in body.items() if held}, dry_run=dry_run)
+    files = [] if dry_run else written(client, answer["id"], out, reason, language)
     if cli.as_json:
         cli.out.data({**answer, "files": [str(file) for file in files]})
         return
@@ -130,12 +131,12 @@ def show(cli: Cli, number: int, out: Path | None, reason: str | None, language: 
 @packet.command()
 @click.argument("number", type=click.IntRange(min=1))
 @click.argument("state", type=click.Choice(STATES))
-@click.option("--text", metavar="TEXT", help="The receipt, or how it was handed in.")
+@click.option("--text", metavar="TEXT", required=True, help="The receipt, or how it was handed in.")
 @act_command
-def state(cli: Cli, number: int, state: str, text: str | None, *, dry_run: bool, reason: str | None) -> None:
+def state(cli: Cli, number: int, state: str, text: str, *, dry_run: bool, reason: str | None) -> None:
     """Note how far a packet is; the reports of its measures follow.
 
-    NUMBER is the one that groupreg packet list shows; STATE receipt takes the receipt as --text.
+    NUMBER is the one that groupreg packet list shows; STATE handed-in or receipt; --text says how, or is the receipt.
     """
     body = {name: held for name, held in {"state": state, "text": text, "reason": reason}.items() if held is not None}
     answer = cli.client().act("PUT", path("packets", number, "state"), body, dry_run=dry_run)
@@ -155,6 +156,28 @@ def language_of(client: Client, wanted: str | None) -> str:
     return wanted or str(client.get("policy")["default_language"])
 
 
+def check_writable(folder: Path) -> None:
+    """Make the folder and try to write there, before the server makes anything. Raises BadInput."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BadInput(f"Can't write into {folder}: {error.strerror}. Name another folder by --out.") from None
+
+
+def written(client: Client, number: int, out: Path, reason: str | None, language: str | None) -> list[Path]:
+    """Write a packet that was just made. Raises Refused: it is there, so nobody is to make it again."""
+    try:
+        return write(out, client.get(path("packets", number), reason=reason), language_of(client, language))
+    except (Failure, OSError) as error:
+        why = error.message if isinstance(error, Failure) else f"{error.strerror}."
+        raise Refused(
+            f"Packet {number} was made, but not written to files: {why}",
+            [f"Write it with: groupreg packet show {number} --out FOLDER"],
+        ) from None
+
+
 def write(folder: Path, found: dict[str, Any], language: str) -> list[Path]:
     """Write a packet into two new files, for the owner's eyes. Raises BadInput."""
     said = {
@@ -162,10 +185,7 @@ def write(folder: Path, found: dict[str, Any], language: str) -> list[Path]:
         "json": json.dumps(found, ensure_ascii=False, indent=2, sort_keys=True) + "\n",
     }
     files = {folder / f"packet-{found['id']}.{suffix}": text for suffix, text in said.items()}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"Can't make {folder}: {error.strerror}.") from None
+    check_writable(folder)
     for file in files:
         check_free(file)
     for file, text in files.items():

@@ -53,15 +53,16 @@ def set_state(
     before = find(txn, action.packet_id)
     if (before.state, before.text) == (action.state, action.text):
         return _change(before, before)
-    if action.state is PacketState.receipt and not action.text:
-        raise Invalid([Problem("text", "must give the receipt")])
+    needs_text = {PacketState.handed_in: "how it was handed in", PacketState.receipt: "the receipt"}
+    if action.state in needs_text and not action.text:
+        raise Invalid([Problem("text", f"must say {needs_text[action.state]}")])
     if _ORDER.index(action.state) < _ORDER.index(before.state):
         raise Conflict(f"Packet {before.id} is {before.state.value} already; make a new one to report again.")
     after = attrs.evolve(
         before, state=action.state, text=action.text, state_by=setting.staff.user_id, state_ms=setting.now_ms
     )
     packets.set_state(txn, after)
-    said = f"packet {after.id}" + (f": {after.text}" if after.text else "")
+    said = f"packet {after.id}: {after.text}"
     for number in _numbers(after) if action.state is not PacketState.drafted else ():
         report = SetReport(measure_id=number, state=ReportState.handed_in, text=said, reason=action.reason)
         require(setting.staff, report.right)

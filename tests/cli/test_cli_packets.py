@@ -93,6 +93,30 @@ def test_trying_writes_nothing(server: Any, groupreg: Callable[..., Result], tmp
     assert server.sent("GET", "packets/4") == []
 
 
+@pytest.mark.parametrize("folder", ["file/x", "/proc/nope"])
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_made(
+    server: Any, groupreg: Callable[..., Result], tmp_path: Path, folder: str
+) -> None:
+    (tmp_path / "file").touch()
+    refused = groupreg("packet", "make", "12", "--out", str(tmp_path / folder))
+    assert (refused.exit_code, "Name another folder by --out." in refused.stderr) == (2, True)
+    assert server.sent("POST", "packets") == []
+
+
+def test_who_finds_it_made_but_not_written_is_not_led_to_make_it_again(
+    groupreg: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "packet-4.json").touch()
+    half = groupreg("packet", "make", "12", "--out", str(tmp_path))
+    assert (half.exit_code, "Packet 4 was made" in half.stderr) == (1, True)
+    assert "groupreg packet show 4 --out FOLDER" in half.stderr
+
+
+def test_a_measure_named_twice_is_in_it_once(server: Any, groupreg: Callable[..., Result], tmp_path: Path) -> None:
+    assert "about measures 12, 13;" in groupreg("packet", "make", "12", "13", "12", "--out", str(tmp_path)).stdout
+    assert server.sent("POST", "packets")[0].body == {"measures": [12, 13]}
+
+
 def test_what_people_wrote_is_no_markup() -> None:
     said = markdown(PACKET, "en")
     assert "- name: a\\|b \\# c\n" in said

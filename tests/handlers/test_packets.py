@@ -84,10 +84,11 @@ def test_the_reports_of_its_measures_follow(stage: Stage, room: str) -> None:
     del room
     make(stage, 1, 2)
     assert reports(stage) == [("not-due", None)] * 2
-    with pytest.raises(Invalid, match="must give the receipt"):
-        note(stage, PacketState.receipt)
-    assert note(stage, PacketState.handed_in).changed
-    assert reports(stage) == [("handed-in", "packet 1")] * 2
+    for state, missing in ((PacketState.receipt, "the receipt"), (PacketState.handed_in, "how it was handed in")):
+        with pytest.raises(Invalid, match=f"must say {missing}"):
+            note(stage, state)
+    assert note(stage, PacketState.handed_in, "by post").changed
+    assert reports(stage) == [("handed-in", "packet 1: by post")] * 2
     assert note(stage, PacketState.receipt, "2026/5").changed
     assert reports(stage) == [("handed-in", "packet 1: 2026/5")] * 2
     assert not note(stage, PacketState.receipt, "2026/5").changed

@@ -47,7 +47,7 @@ def test_the_life_of_a_packet(server: Server) -> None:
 @pytest.mark.parametrize("number", ["0", "2", "x", "9" * 30])
 def test_there_is_none(server: Server, number: str) -> None:
     assert server.ask("GET", f"packets/{number}").status == 404
-    assert server.ask("PUT", f"packets/{number}/state", {"state": "handed-in"}).status == 404
+    assert server.ask("PUT", f"packets/{number}/state", {"state": "handed-in", "text": "t"}).status == 404
 
 
 def test_what_is_wrong_is_named(server: Server) -> None:

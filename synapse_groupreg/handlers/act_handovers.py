@@ -101,8 +101,12 @@ def _standing_offer(txn: Transaction, setting: Setting, row: RoomRow) -> Handove
 def _require_manager(txn: Transaction, setting: Setting, row: RoomRow, user_id: str) -> None:
     if not setting.is_mine(user_id):
         raise Hindered("elsewhere", person=user_id)
-    if role_of(txn, row.room_id, user_id, setting.config) is not Role.manager:
-        raise Hindered("no-manager", person=user_id)
+    role = role_of(txn, row.room_id, user_id, setting.config)
+    if role is Role.manager:
+        return
+    if user_id == setting.staff.user_id:
+        raise Hindered("demoted")
+    raise Hindered("no-member" if role is None else "no-manager", person=user_id)
 
 
 def _let_found(txn: Transaction, setting: Setting, taking: tuple[str, list[str]] | None) -> None:

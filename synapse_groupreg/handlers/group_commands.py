@@ -10,7 +10,7 @@ from synapse_groupreg import texts
 from synapse_groupreg.errors import GroupRegError
 from synapse_groupreg.handlers.leading import Cut, Hindered, NotYours
 from synapse_groupreg.handlers.roles import LEADING, role_of
-from synapse_groupreg.policy import categories
+from synapse_groupreg.policy import categories, handovers
 from synapse_groupreg.policy.actions import Staff
 from synapse_groupreg.policy.commands import names_another, whom, write
 from synapse_groupreg.policy.durations import NoTime, duration_ms, first
@@ -26,6 +26,7 @@ from synapse_groupreg.policy.group_actions import (
 from synapse_groupreg.policy.handovers import OFFERED_MS
 from synapse_groupreg.policy.mutes import DAY_MS, LONGEST_MS
 from synapse_groupreg.policy.slow import SECOND_MS
+from synapse_groupreg.storage import handovers as offers
 from synapse_groupreg.storage import mutes, people, rooms
 
 if TYPE_CHECKING:
@@ -36,11 +37,14 @@ if TYPE_CHECKING:
     from synapse_groupreg.handlers.question import Question
     from synapse_groupreg.handlers.wording import Words
     from synapse_groupreg.policy.actions import Action
-    from synapse_groupreg.storage.database import Database
+    from synapse_groupreg.policy.handovers import Handover
+    from synapse_groupreg.storage.database import Database, Transaction
 
 _LISTED = 20
 _OFF = "off"
-_ANSWERED: dict[str, type[AcceptGroup | DeclineGroup]] = {"accept": AcceptGroup, "decline": DeclineGroup}
+_REPLIES: dict[str, type[AcceptGroup | DeclineGroup]] = {"accept": AcceptGroup, "decline": DeclineGroup}
+_SHOWN = 40
+"""Characters of what somebody wrote that are shown to them as wrong."""
 _LONGEST = 500
 """Characters of a reason that are kept."""
 
@@ -99,19 +103,37 @@ class GroupCommands:
 
     async def transfer(self, question: Question) -> list[str]:
         """To whom the group is offered; or that it was accepted or declined."""
-        said = question.text.casefold()
-        if said in _ANSWERED:
-            change = await self._do(question, _ANSWERED[said](group=_room(question)))
-            return change if isinstance(change, list) else [question.say(f"transfer.{said}", name=question.name)]
-        found = await self._whom(question)
+        now_ms = self._homeserver.now_ms()
+        founder, standing = await self._database.run("groupreg_command", _offer, _room(question), now_ms)
+        reply, more = handovers.reply(question.text)
+        own = founder == question.user_id
+        if own and reply == "accept" and standing is None:
+            return [question.say("transfer.already", name=question.name)]
+        if reply is not None and not more and not (own and reply == "accept"):
+            change = await self._do(question, _REPLIES[reply](group=_room(question)))
+            return change if isinstance(change, list) else [question.say(f"transfer.{reply}", name=question.name)]
+        found = await self._whom(question) if reply is None else None
         if found is None:
-            return [self._how(question)]
-        user_id, _ = found
-        change = await self._do(question, OfferGroup(group=_room(question), user_id=user_id))
+            return await self._how_to_transfer(question, founder, standing)
+        change = await self._do(question, OfferGroup(group=_room(question), user_id=found[0]))
         if isinstance(change, list):
             return change
-        person = await self._name(question, user_id)
+        person = await self._name(question, found[0])
         return [question.say("transfer.done", person=person, name=question.name, days=OFFERED_MS // DAY_MS)]
+
+    async def _how_to_transfer(self, question: Question, founder: str | None, standing: Handover | None) -> list[str]:
+        """To whom the group is offered, and what can be written about that."""
+        accept, decline = (_write(question, reply) for reply in _REPLIES)
+        facts = {"name": question.name, "accept": accept, "decline": decline}
+        until = texts.moment(standing.until_ms, question.language) if standing else ""
+        if founder == question.user_id:
+            person = await self._name(question, standing.account) if standing else ""
+            lines = [question.say("transfer.open", **facts, person=person, until=until)] if standing else []
+            return [*lines, self._how(question)]
+        said = texts.one_line(question.text)[:_SHOWN]
+        lines = [question.say("transfer.no_answer", said=said)] if said else []
+        offered = standing is not None and standing.account == question.user_id
+        return [*lines, question.say("transfer.offered" if offered else "transfer.not_offered", **facts, until=until)]
 
     async def category(self, question: Question) -> list[str]:
         """What the group is about, and may be; or that its founder said so."""
@@ -216,6 +238,12 @@ class GroupCommands:
 def _room(question: Question) -> str:
     assert question.group is not None
     return question.group.room_id
+
+
+def _offer(txn: Transaction, room_id: str, now_ms: int) -> tuple[str | None, Handover | None]:
+    """Who founded a group, and the offer that stands."""
+    row = rooms.get(txn, room_id)
+    return row.founder if row else None, offers.get(txn, room_id, now_ms)
 
 
 def _write(question: Question, more: str) -> str:

@@ -59,6 +59,11 @@ def codes() -> tuple[str, ...]:
     return tuple(found[1] for found in titles if found)
 
 
+def one_line(said: str) -> str:
+    """What somebody wrote, to be quoted within a sentence."""
+    return " ".join(said.split())
+
+
 def moment(ms: int, language: str) -> str:
     """A date with its time in UTC, to the minute; the zone of who reads it is not known here."""
     when = dt.datetime.fromtimestamp(min(ms, _LAST_MS) / 1000, tz=dt.UTC)

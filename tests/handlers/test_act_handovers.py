@@ -153,7 +153,9 @@ def test_only_who_was_asked_accepts(stage: Stage, room: str, by: str) -> None:
     assert founder(stage, room) == ALICE
 
 
-@pytest.mark.parametrize(("user_id", "why"), [(ALICE, "yourself"), (ADMIN, "no manager"), (EVE, "another server")])
+@pytest.mark.parametrize(
+    ("user_id", "why"), [(ALICE, "yourself"), (ADMIN, "not in this group"), (EVE, "another server")]
+)
 def test_it_is_offered_to_managers_of_this_server(stage: Stage, room: str, user_id: str, why: str) -> None:
     with pytest.raises(Conflict, match=why):
         offer(stage, room, user_id)

@@ -117,7 +117,7 @@ def test_a_member_is_answered_in_their_language(
         "link": "https://matrix.example.org/_synapse/client/groupreg/g/",
         "mute": texts.text("hindrance.not-leading", language),
         "unmute": f"!group unmute {CLOSED} @anna:{SERVER}",
-        "transfer": f"!group transfer {CLOSED} @anna:{SERVER}",
+        "transfer": f"!group transfer {CLOSED} accept",
         "slow": texts.text("command.slow.off", language, name=f"Room {CLOSED}"),
         "category": texts.text("command.category.none", language, name=f"Room {CLOSED}"),
     }

@@ -111,18 +111,39 @@ def test_a_group_is_handed_over_in_a_chat(stage: Stage, commands: Commands, clos
     def answer(key: str, **facts: object) -> str:
         return texts.text(f"command.transfer.{key}", "en", **{"name": f"Room {CLOSED}", **facts})
 
+    replies = {"accept": f"!group transfer {CLOSED} accept", "decline": f"!group transfer {CLOSED} decline"}
+    how = answer("how", example=f"!group transfer {CLOSED} @anna:{SERVER}")
     assert write(BOB, "!group transfer @alice") == texts.text("hindrance.not-founder", "en")
-    assert write(ALICE, "!group transfer Bob") == answer("how", example=f"!group transfer {CLOSED} @anna:{SERVER}")
+    assert write(BOB, "!group transfer") == answer("not_offered", **replies)
+    assert write(BOB, "!group transfer yes") == f"{answer('no_answer', said='yes')}\n{answer('not_offered', **replies)}"
+    assert write(ALICE, "!group transfer Bob") == how
+    assert write(ALICE, "!group transfer accept") == answer("already")
     assert write(ALICE, "!group transfer @bob") == texts.text("hindrance.no-manager", "en", person=BOB)
+    assert write(ALICE, "!group transfer @ghost") == texts.text("hindrance.no-member", "en", person=f"@ghost:{SERVER}")
     stage.do(seed.set_state, closed, ALICE, "m.room.power_levels", {"users": {ALICE: 100, BOB: 50}})
-    assert write(BOB, "!group transfer accept") == texts.text("hindrance.no-offer", "en")
+    for word in ("accept", "接受", "수락", "decline"):
+        assert write(BOB, f"!group transfer {word}") == texts.text("hindrance.no-offer", "en")
     assert write(ALICE, "!group transfer @bob") == answer("done", person=BOB, days=7)
+    ends = until(stage, 7 * 86_400_000)
+    opened = f"{answer('open', person=BOB, until=ends, **replies)}\n{how}"
+    for said in ("", " Bob", " accept", " 拒绝 please"):
+        assert write(ALICE, f"!group transfer {CLOSED}{said}") == opened
+    offered = answer("offered", until=ends, **replies)
+    assert write(BOB, "!group transfer") == offered
+    for said in ("yes", "Accept please", "同意"):
+        assert write(BOB, f"!group transfer {said}") == f"{answer('no_answer', said=said)}\n{offered}"
     assert write(BOB, f"!group transfer decline {CLOSED}", direct) == answer("decline")
+    assert write(ALICE, "!group transfer @bob") == answer("done", person=BOB, days=7)
+    assert write(BOB, "!group transfer 拒绝。") == answer("decline")
     assert write(ALICE, "!group transfer @bob") == answer("done", person=BOB, days=7)
     stage.act(actions.LimitAccount(user_id=BOB, limits={"rooms_founded": 0}))
     assert "limit for founding groups (0 founded, 0 allowed)" in (write(BOB, "!group transfer accept") or "")
     stage.act(actions.LimitAccount(user_id=BOB, limits={"rooms_founded": 1}))
+    stage.do(seed.set_state, closed, ALICE, "m.room.power_levels", {"users": {ALICE: 100}})
+    assert write(BOB, "!group transfer accept") == texts.text("hindrance.demoted", "en")
+    stage.do(seed.set_state, closed, ALICE, "m.room.power_levels", {"users": {ALICE: 100, BOB: 50}})
     assert write(BOB, f"!group transfer {CLOSED} Accept", direct) == answer("accept")
+    assert write(BOB, "!group transfer accept") == answer("already")
     assert "Founder" in (write(BOB, "!group me") or "")
     assert "Manager" in (write(ALICE, "!group me") or "")
 

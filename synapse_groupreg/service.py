@@ -176,6 +176,7 @@ class Service:
             now_ms=process.homeserver.now_ms(),
             config=process.config,
             server_name=process.homeserver.server_name,
+            public_baseurl=process.homeserver.public_baseurl,
             dialect=process.database.dialect,
             own_account=process.notice_account,
             seal=process.seal,

@@ -255,8 +255,9 @@ def wrong_server(response: requests.Response, answer: Answer, url: str) -> Failu
 
 
 def sentence(text: str) -> str:
-    """End a server's text as a sentence."""
-    return text if not text or text.endswith((".", "!", "?", "。")) else f"{text}."
+    """End a server's text as a sentence; but for an address, of which a full stop would become a part."""
+    ended = not text or text.endswith((".", "!", "?", "。")) or "://" in text.rpartition(" ")[2]
+    return text if ended else f"{text}."
 
 
 def field_lines(answer: Answer) -> dict[str, str]:

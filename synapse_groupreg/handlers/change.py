@@ -28,6 +28,8 @@ class Setting:
     now_ms: int
     config: GroupRegConfig
     server_name: str
+    public_baseurl: str
+    """Where people find the server, with a slash at the end."""
     dialect: Dialect
     """Which tells how a row is locked."""
     own_account: str | None = None

@@ -46,10 +46,10 @@ class NotYours(NotPermitted):
 class Cut(NotPermitted):
     """A rule keeps you from this."""
 
-    def __init__(self, violation: Violation, attempt: str) -> None:
+    def __init__(self, violation: Violation, attempt: str, public_baseurl: str) -> None:
         self.violation = violation
         self.attempt = attempt
-        info = f"/{RULES_PATH}#{violation.code}"
+        info = f"{public_baseurl}{RULES_PATH}#{violation.code}"
         super().__init__(texts.refusal(violation.code, "en", info=info, attempt=attempt, **violation.facts()))
 
 
@@ -97,7 +97,7 @@ def let(txn: Transaction, setting: Setting, attempt: Manage | Found) -> None:
     """Refuse what the rules refuse. Raises Cut."""
     refusing = judge(attempt, setting.config).refusing(_mode(txn, setting.config), setting.config.dry_run)
     if refusing:
-        raise Cut(refusing[0], attempt.name)
+        raise Cut(refusing[0], attempt.name, setting.public_baseurl)
 
 
 def account_of(txn: Transaction, setting: Setting) -> Account:

@@ -47,6 +47,12 @@ def test_matrix_errors(
     assert result.stdout == ""
 
 
+def test_an_address_at_the_end_stays_one(server: Any, groupreg: Callable[..., Result]) -> None:
+    said = "You are barred. Help and appeal: https://fake.test/rules#account-blacklisted"
+    server.replies["GET status"] = server.error(403, said)
+    assert groupreg("status").stderr == f"Error: {said}\n"
+
+
 @pytest.mark.parametrize(
     ("status", "body", "exit_code", "text"),
     [

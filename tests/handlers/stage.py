@@ -105,6 +105,7 @@ class Stage:
             now_ms=self.homeserver.now,
             config=self.config,
             server_name=SERVER,
+            public_baseurl=self.homeserver.public_baseurl,
             dialect=self.database.dialect,
             seal=lambda plain: plain[::-1],
             new_id=lambda: f"person-{next(self._ids)}",

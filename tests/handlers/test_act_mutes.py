@@ -203,13 +203,14 @@ def test_what_the_staff_imposed_stays(stage: Stage, room: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "code"),
+    ("kind", "said"),
     [(MeasureKind.management_suspended, "suspended your management"), (MeasureKind.blacklisted, "barred from groups")],
 )
-def test_who_may_not_manage_mutes_nobody(stage: Stage, room: str, kind: MeasureKind, code: str) -> None:
+def test_who_may_not_manage_mutes_nobody(stage: Stage, room: str, kind: MeasureKind, said: str) -> None:
     stage.act(Impose(kind=kind, entity=BOB, reason="r", basis="b", grave="g", review_ms=NOW + 9))
-    with pytest.raises(NotPermitted, match=code):
+    with pytest.raises(NotPermitted, match=said) as refused:
         mute(stage, room)
+    assert " https://matrix.example.org/_synapse/client/groupreg/rules#" in refused.value.message
     stage.act(SetMode(mode="dry"))
     assert mute(stage, room).facts == {"dry": True}, "a dry run refuses nothing, and says that of this too"
     assert sent(stage, CAROL, room) is None

@@ -7,17 +7,17 @@ A new command is a line in `policy/commands.py`, a function in `_ANSWERS`, and i
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
 from synapse_groupreg import texts
 from synapse_groupreg.errors import Conflict
 from synapse_groupreg.handlers import act_appeals, views
+from synapse_groupreg.handlers.allowances import ASKED, LED, Allowance, Turn
 from synapse_groupreg.handlers.group_commands import GroupCommands
 from synapse_groupreg.handlers.group_pages import LINK_MS
 from synapse_groupreg.handlers.measures import Here
 from synapse_groupreg.handlers.question import Question
-from synapse_groupreg.handlers.roles import role_of
+from synapse_groupreg.handlers.roles import LEADING, role_of
 from synapse_groupreg.handlers.wording import RULES_PATH
 from synapse_groupreg.policy.actions import Staff
 from synapse_groupreg.policy.appeal_actions import MakeAppeal
@@ -41,10 +41,6 @@ EXAMPLE = "123456786"
 _LISTED = 20
 _DIGITS = 18
 """Of a number that any database can hold."""
-_MINUTE_MS = 60_000
-_A_MINUTE = 6
-"""How many commands of one account are answered in a minute."""
-_MOST_ACCOUNTS = 10_000
 
 
 class Commands:
@@ -67,19 +63,22 @@ class Commands:
         self._pages = pages
         self._actions = actions
         self._in_groups = GroupCommands(config, database, homeserver, words, actions)
-        self._asked: dict[str, deque[int]] = {}
+        self._asked, self._led = Allowance(ASKED), Allowance(LED)
 
     async def hear(self, user_id: str, room_id: str, body: str, mentions: Sequence[str] = ()) -> None:
         """Answer a message, if it is a command that its sender may give; `mentions` are those whom it links."""
         spoken = parse(body)
-        if spoken is None or not self._in_time(user_id):
+        if spoken is None:
+            return
+        turn, most = await self._turn(spoken, user_id, room_id)
+        if turn is Turn.ignored:
             return
         # Whose message Synapse refuses, because they aren't in the room, gets no answer to it.
         if await self._database.run("groupreg_command", state.membership, room_id, user_id) != "join":
             return
         language = await self._words.language(user_id)
-        if self._too_many(user_id):
-            lines = [texts.text("command.too_many", language)]
+        if turn is Turn.told:
+            lines = [texts.text("command.too_many", language, most=most)]
         elif isinstance(spoken, Unknown):
             lines = [_unknown(spoken, language)]
         else:
@@ -87,6 +86,22 @@ class Commands:
         await self._database.run(
             "groupreg_command", notices.answer, user_id, room_id, "\n".join(lines), self._homeserver.now_ms()
         )
+
+    async def _turn(self, spoken: Asked | Unknown, user_id: str, room_id: str) -> tuple[Turn, int]:
+        """Whether a command is answered, and how many are in a minute."""
+        now_ms = self._homeserver.now_ms()
+        if isinstance(spoken, Asked) and spoken.acts:
+            # Also of others: whoever leads nothing has the database asked no more often than this.
+            turn = self._led.take(user_id, now_ms)
+            if turn is Turn.ignored or await self._leads(spoken.written, user_id, room_id):
+                return turn, LED
+        return self._asked.take(user_id, now_ms), ASKED
+
+    async def _leads(self, written: str, user_id: str, room_id: str) -> bool:
+        group = await self._group(written, user_id, room_id)
+        if group is None:
+            return False
+        return await self._database.run("groupreg_command", role_of, group.room_id, user_id, self._config) in LEADING
 
     async def _answer(
         self, spoken: Asked, user_id: str, room_id: str, language: str, mentions: Sequence[str]
@@ -257,22 +272,6 @@ class Commands:
 
     def _rules(self, anchor: Literal["limits", "appeal"] = "limits") -> str:
         return f"{self._homeserver.public_baseurl}{RULES_PATH}#{anchor}"
-
-    def _in_time(self, user_id: str) -> bool:
-        """Note a command; False for one more than are answered, and than are told that they are too many."""
-        now_ms = self._homeserver.now_ms()
-        if len(self._asked) >= _MOST_ACCOUNTS:
-            self._asked.clear()
-        asked = self._asked.setdefault(user_id, deque(maxlen=_A_MINUTE + 1))
-        while asked and asked[0] <= now_ms - _MINUTE_MS:
-            asked.popleft()
-        if len(asked) > _A_MINUTE:
-            return False
-        asked.append(now_ms)
-        return True
-
-    def _too_many(self, user_id: str) -> bool:
-        return len(self._asked.get(user_id, ())) > _A_MINUTE
 
 
 _ANSWERS: Mapping[str, Callable[[Commands, Question], Awaitable[list[str]]]] = {

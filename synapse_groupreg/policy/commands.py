@@ -55,6 +55,11 @@ class Asked:
     text: str = ""
     """For a command that takes more, what follows the number: as it was typed, lines and all."""
 
+    @property
+    def acts(self) -> bool:
+        """Whether it is to change something in a group, and not only asked about it."""
+        return self.word in WITH_ARGUMENTS and bool(self.text)
+
 
 @attrs.frozen
 class Unknown:

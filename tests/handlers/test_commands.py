@@ -182,12 +182,32 @@ def test_a_wrong_word_gets_the_nearest_command(stage: Stage, commands: Commands,
 
 def test_who_asks_without_end_is_told_once_and_then_not_heard(stage: Stage, commands: Commands, closed: str) -> None:
     answers = [ask(stage, commands, BOB, closed, "!group help") for _ in range(9)]
-    assert answers[6] == texts.text("command.too_many", "en")
+    assert answers[6] == texts.text("command.too_many", "en", most=6)
     assert answers[7:] == [None, None]
     assert all(answers[:6])
     assert ask(stage, commands, ALICE, closed, "!group help"), "others are"
     stage.homeserver.now += 60_000
     assert ask(stage, commands, BOB, closed, "!group help")
+
+
+def test_who_looks_after_a_group_acts_in_it_more_often(stage: Stage, commands: Commands, closed: str) -> None:
+    stage.act(actions.Verify(user_id=ALICE, assurance=Assurance.real_name, provider="office"))
+    too_many = {most: texts.text("command.too_many", "en", most=most) for most in (6, 30)}
+    for _ in range(7):
+        told = ask(stage, commands, ALICE, closed, "!group help")
+    assert told == too_many[6]
+    answers = [ask(stage, commands, ALICE, closed, f"!group mute @bob {times}h") for times in range(1, 34)]
+    assert all("can't post" in (answer or "") for answer in answers[:30])
+    assert answers[30:] == [too_many[30], None, None]
+    assert [line.action for line in stage.journal()] == ["verify", *["mute"] * 30]
+    answers = [ask(stage, commands, BOB, closed, "!group mute @alice") for _ in range(33)]
+    assert answers[6:] == [too_many[6], *[None] * 26], "who leads nothing has six"
+    assert ask(stage, commands, BOB, closed, "!group help") is None
+    ran = len(stage.database.runs)
+    assert ask(stage, commands, BOB, closed, "!group mute @alice") is None
+    assert stage.database.runs[ran:] == [], "nor is the database asked"
+    stage.homeserver.now += 60_000
+    assert ask(stage, commands, ALICE, closed, "!group mute @bob 1h")
 
 
 def test_answers_neither_wait_for_the_budget_of_notices_nor_use_it_up(

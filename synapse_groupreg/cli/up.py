@@ -14,8 +14,8 @@ import click
 from synapse_groupreg.cli.failures import BadInput, Refused
 from synapse_groupreg.cli.options import Cli, json_option, pass_cli
 from synapse_groupreg.cli.session import Session, write_session
-from synapse_groupreg.cli.trial import guide, samples, servers
-from synapse_groupreg.cli.trial.folder import Trial
+from synapse_groupreg.cli.trial import guide, options, samples, servers
+from synapse_groupreg.cli.trial.folder import OPTIONS, Trial
 from synapse_groupreg.rig.detached import holder
 from synapse_groupreg.rig.layout import Layout
 from synapse_groupreg.rig.process import RigError, free_port
@@ -48,12 +48,18 @@ def up(cli: Cli, folder: Path, port: int | None, *, postgres: bool, workers: boo
     """Start a server with sample people and groups, for trying things out.
 
     It listens on this machine only and runs on until `groupreg down`. Called again, it continues with the same data.
+    The module's options stand in groupreg.yaml in the folder of its files, over those that it begins with; they are
+    read at each start. Synapse's own homeserver.yaml is written anew then.
     """
     with one_sentence():
         trial = prepare(folder.resolve(), port, postgres=postgres, workers=workers)
+        options.offer(trial)
+        config = options.module_config(trial)
         if not servers.running(trial):
             cli.out.note("Starting the server ...")
-        servers.start(trial)
+        elif options.outdated(trial, config):
+            cli.out.note(f"The server runs with other options than {OPTIONS} has: stop it with `groupreg down` first.")
+        servers.start(trial, config)
         with cli.out.progress("Sample accounts and groups", samples.count(trial)) as advance:
             samples.make(trial, advance)
         admin = samples.ADMIN
@@ -101,7 +107,7 @@ def prepare(folder: Path, port: int | None, *, postgres: bool, workers: bool) ->
 
 def begin(folder: Path, port: int | None, *, postgres: bool, workers: bool) -> Trial:
     """Begin a trial in an empty folder."""
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(file.name != OPTIONS for file in folder.iterdir()):
         message = f"{folder} holds files of something else: choose another folder with --data."
         raise BadInput(message)
     # Passable, not readable: PostgreSQL may have to run as another account than root.

@@ -276,16 +276,17 @@ def _with_preset(data: dict[str, Any]) -> dict[str, Any]:
     name = data.get("preset")
     if name != "groups-2017":
         return data  # absent, or unknown, which the model refuses with the names that exist
-    return _merged(preset_values(name), data)
+    return merged(preset_values(name), data)
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Options over others, section by section."""
     result = dict(below)
     for key, value in above.items():
         under = result.get(key)
         # `members_over` is one value: tiers of the preset beside the operator's own would surprise.
         both = isinstance(under, dict) and isinstance(value, dict) and key != "members_over"
-        result[key] = _merged(under, value) if both else value  # type: ignore[arg-type]  # `both` says that they are dicts
+        result[key] = merged(under, value) if both else value  # type: ignore[arg-type]  # `both` says that they are dicts
     return result
 
 

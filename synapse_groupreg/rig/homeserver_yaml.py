@@ -53,6 +53,8 @@ class HomeserverFiles:
     log_levels: Mapping[str, str] = field(factory=dict)
     """Log levels by logger name, for a test that counts what Synapse logs."""
     registration_secret: str = field(factory=lambda: secrets.token_urlsafe(24), repr=False)
+    heading: str | None = None
+    """The first line of homeserver.yaml, for who opens it."""
 
     @property
     def url(self) -> str:
@@ -72,7 +74,7 @@ class HomeserverFiles:
     def write(self) -> None:
         """Write the files; the signing key is made once and kept."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private_yaml(self.path, self._homeserver())
+        write_private_yaml(self.path, self._homeserver(), heading=self.heading)
         write_private_yaml(self.folder / "log.yaml", self._logging())
         key = self.folder / "signing.key"
         if not key.exists():
@@ -138,6 +140,7 @@ def write_private(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def write_private_yaml(path: Path, content: Mapping[str, object]) -> None:
-    """Write `content` as YAML into a file that only its owner may read."""
-    write_private(path, yaml.safe_dump(dict(content), sort_keys=False))
+def write_private_yaml(path: Path, content: Mapping[str, object], *, heading: str | None = None) -> None:
+    """Write `content` as YAML into a file that only its owner may read; `heading` is a comment above it."""
+    above = "" if heading is None else f"# {heading}\n"
+    write_private(path, above + yaml.safe_dump(dict(content), sort_keys=False))

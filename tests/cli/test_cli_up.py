@@ -74,10 +74,37 @@ def test_each_thing_to_try_is_refused_and_then_allowed(place: Path, printed: dic
     assert person(place, attempt["act"]).ok
 
 
-def test_a_second_up_continues_with_the_same_people(place: Path, printed: dict[str, Any]):
+def test_a_second_up_continues_with_the_same_people_and_the_options_written_meanwhile(
+    place: Path, printed: dict[str, Any]
+):
+    options, homeserver_yaml = place / "data" / "groupreg.yaml", place / "data" / "synapse" / "homeserver.yaml"
+    assert options.read_text().count("\n# groups: {categories: [study, sport]}") == 1
+    assert str(options) in homeserver_yaml.read_text().splitlines()[0]
+    options.write_text("groups: {categories: [chess]}\nquotas: {rooms_joined: 11}\n")
+    assert "stop it with `groupreg down` first" in groupreg(place, "up").stderr
     assert groupreg(place, "down").stdout == "Stopped.\n"
     again = groupreg(place, "up", "--json")
     assert json.loads(again.stdout) == printed
+    policy = json.loads(groupreg(place, "--session", "data/session.json", "policy", "--json").stdout)
+    assert (policy["quotas"]["rooms_joined"], policy["quotas"]["rooms_founded"]) == (11, 2)
+    assert groupreg(place, "up").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("groups: {categorys: [a]}\nmode: maybe", ("has 2 problems", "did you mean 'categories'?", "mode: ")),
+        ("modules: []", ("must be options of the module",)),
+        ("- a", ("must be options of the module",)),
+        ("a: [", ("is no valid YAML",)),
+    ],
+)
+def test_options_that_are_wrong_are_told_and_nothing_starts(tmp_path: Path, written: str, said: tuple[str, ...]):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "groupreg.yaml").write_text(written)
+    done = groupreg(tmp_path, "up")
+    assert (done.returncode, [one for one in said if one not in done.stderr]) == (2, [])
+    assert holder(tmp_path / "data" / "synapse.lock") is None
 
 
 def test_up_while_it_runs_says_the_same_at_once(place: Path, printed: dict[str, Any]):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SERVER_NAME = "localhost"
+OPTIONS = "groupreg.yaml"
 
 
 def _layout(noted: Layout | Mapping[str, Any]) -> Layout:
@@ -55,6 +56,16 @@ class Trial:
     def session(self) -> Path:
         """The admin's session file, for `groupreg --session`."""
         return self.folder / "session.json"
+
+    @property
+    def options(self) -> Path:
+        """Where who tries things out writes the module's options."""
+        return self.folder / OPTIONS
+
+    @property
+    def homeserver_yaml(self) -> Path:
+        """Synapse's configuration, which is written anew at each start."""
+        return self.folder / "synapse" / "homeserver.yaml"
 
     @property
     def processes(self) -> dict[str, int]:

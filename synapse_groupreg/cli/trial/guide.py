@@ -42,6 +42,7 @@ def data(trial: Trial) -> dict[str, Any]:
         "url": trial.url,
         "folder": str(trial.folder),
         "session": str(trial.session),
+        "options": str(trial.options),
         "database": "sqlite" if trial.postgres_port is None else "postgres",
         "processes": {
             name: {"port": port, "serves_clients": name in trial.addresses} for name, port in trial.processes.items()
@@ -80,6 +81,7 @@ def show(out: Output, trial: Trial) -> None:
     out.say(f"  {_groupreg(trial)} status")
     out.say(f"  {_groupreg(trial)} acts")
     out.say(f"  {_program()} down --data {shlex.quote(_short(trial.folder))}")
+    out.say(f"The module's options for this server go into {_short(trial.options)}; they hold from the next start.")
 
 
 def attempts(trial: Trial) -> tuple[Attempt, ...]:

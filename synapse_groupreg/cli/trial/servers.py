@@ -7,7 +7,7 @@ from __future__ import annotations
 import signal
 import socket
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.cli.failures import Refused
 from synapse_groupreg.cli.trial.folder import SERVER_NAME
@@ -19,22 +19,11 @@ from synapse_groupreg.rig.process import Process, wait_for_all
 from synapse_groupreg.rig.synapse import MAIN, Member, require_synapse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from synapse_groupreg.cli.trial.folder import Trial
     from synapse_groupreg.rig.database import Database
-
-MODULE_CONFIG = {
-    "mode": "enforce",
-    "preset": "groups-2017",
-    "federation": "closed",
-    # Few enough to run into by hand.
-    "quotas": {"members_per_room": 500, "rooms_founded": 2, "rooms_joined": 10},
-    "identity": {"required": {"post": "real_name", "found": "real_name", "join": "none"}},
-    "texts": {"default_language": "en"},
-}
-"""The preset's rules with smaller numbers; unverified people may look around."""
 
 _DATABASE = "groupreg"
 # Not open to whoever else uses this machine.
@@ -46,8 +35,8 @@ def running(trial: Trial) -> bool:
     return all(holder(_lock(trial, name)) is not None for name in trial.processes)
 
 
-def start(trial: Trial) -> None:
-    """Start what does not run yet and wait until clients are served."""
+def start(trial: Trial, config: Mapping[str, Any]) -> None:
+    """Start what does not run yet, the module with these options, and wait until clients are served."""
     require_synapse()
     database = None if trial.postgres_port is None else _start_postgres(trial, trial.postgres_port)
     if trial.redis_port is not None:
@@ -56,7 +45,7 @@ def start(trial: Trial) -> None:
         return
     if holder(trial.synapse_lock) is None:
         _check_free(trial.port)
-    main, *workers = _members(trial, _files(trial, database))
+    main, *workers = _members(trial, _files(trial, database, config))
     # The main process first: it makes the tables.
     for members in ([main], workers):
         _start([member.ready for member in members if holder(_lock(trial, member.name)) is None])
@@ -75,17 +64,18 @@ def _lock(trial: Trial, name: str) -> Path:
     return trial.synapse_lock if name == "main" else trial.lock(name)
 
 
-def _files(trial: Trial, database: Database | None) -> HomeserverFiles:
+def _files(trial: Trial, database: Database | None, config: Mapping[str, Any]) -> HomeserverFiles:
     layout, redis_port = trial.layout, trial.redis_port
     several: dict[str, object] = {}
     if layout is not None and redis_port is not None:
         several = layout.settings("127.0.0.1", redis_port)
     files = HomeserverFiles(
-        folder=trial.folder / "synapse",
+        folder=trial.homeserver_yaml.parent,
         port=trial.port,
         server_name=SERVER_NAME,
         database=database,
-        module_config=MODULE_CONFIG,
+        module_config=config,
+        heading=f"Written anew at each start by `groupreg up`: the module's options belong into {trial.options}",
         registration_secret=trial.registration_secret,
         settings=_SETTINGS | several,
         further_listeners=[] if layout is None else [http_listener(layout.replication_port, "replication")],

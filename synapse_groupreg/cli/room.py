@@ -123,6 +123,11 @@ def named(room: Mapping[str, Any], user_id: object) -> str:
     return f"{name} ({user_id})" if name else str(user_id or "")
 
 
+def _muted(room: Mapping[str, Any], mute: Mapping[str, Any]) -> str:
+    why = " ".join((mute["reason"] or "").split())
+    return f"{named(room, mute['account'])} until {utc(mute['until_ms'])}" + (f" (“{why}”)" if why else "")
+
+
 def show_room(out: Output, room: Answer) -> None:
     """Print one room."""
     members = members_of(room)
@@ -148,7 +153,7 @@ def show_room(out: Output, room: Answer) -> None:
             "replaced by": room.get("successor"),
         },
     )
-    muted = [f"{named(room, one['account'])} until {utc(one['until_ms'])}" for one in room.get("mutes") or []]
+    muted = [_muted(room, one) for one in room.get("mutes") or []]
     if muted:
         out.facts("Muted by those who look after the group (UTC)", {"accounts": ", ".join(muted)})
     show_measures(out, room.get("measures") or [], now_ms())

@@ -183,7 +183,7 @@ class Commands:
                 lines.append(
                     question.say("me.role", name=question.name, role=texts.text(f"role.{role}", question.language))
                 )
-            lines += await self._in_groups.own_mute(question)
+        lines += await self._in_groups.own_mutes(question)
         assurance = texts.text(f"assurance.{found['assurance']}", question.language)
         lines.append(question.say("me.assurance", assurance=assurance))
         for key, quota in (("founded", "rooms_founded"), ("joined", "rooms_joined")):

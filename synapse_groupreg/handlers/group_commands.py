@@ -27,7 +27,7 @@ from synapse_groupreg.policy.handovers import OFFERED_MS
 from synapse_groupreg.policy.mutes import DAY_MS, LONGEST_MS
 from synapse_groupreg.policy.slow import SECOND_MS
 from synapse_groupreg.storage import handovers as offers
-from synapse_groupreg.storage import mutes, people, rooms
+from synapse_groupreg.storage import mutes, numbers, people, rooms, state
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.handlers.wording import Words
     from synapse_groupreg.policy.actions import Action
     from synapse_groupreg.policy.handovers import Handover
+    from synapse_groupreg.policy.mutes import Mute
     from synapse_groupreg.storage.database import Database, Transaction
 
 _LISTED = 20
@@ -86,7 +87,9 @@ class GroupCommands:
             return change
         assert change.after is not None
         until = texts.moment(change.after["until_ms"], question.language)
-        lines = [question.say("mute.done", person=await self._name(question, user_id), name=question.name, until=until)]
+        person = await self._name(question, user_id)
+        said = question.say("mute.done", person=person, name=question.name, until=until)
+        lines = [_with_reason(said, action.reason, question)]
         return [*lines, question.say("mute.dry")] if change.facts.get("dry") else lines
 
     async def unmute(self, question: Question) -> list[str]:
@@ -107,11 +110,12 @@ class GroupCommands:
         founder, standing = await self._database.run("groupreg_command", _offer, _room(question), now_ms)
         reply, more = handovers.reply(question.text)
         own = founder == question.user_id
-        if own and reply == "accept" and standing is None:
-            return [question.say("transfer.already", name=question.name)]
-        if reply is not None and not more and not (own and reply == "accept"):
+        idle = own and standing is None
+        if reply is not None and (idle or not (more or (own and reply == "accept"))):
             change = await self._do(question, _REPLIES[reply](group=_room(question)))
-            return change if isinstance(change, list) else [question.say(f"transfer.{reply}", name=question.name)]
+            if isinstance(change, list):
+                return change
+            return [question.say(f"transfer.{reply if change.changed else 'already'}", name=question.name)]
         found = await self._whom(question) if reply is None else None
         if found is None:
             return await self._how_to_transfer(question, founder, standing)
@@ -173,13 +177,16 @@ class GroupCommands:
     def _pace(self, question: Question, seconds: int) -> str:
         return question.say("slow.is" if seconds else "slow.off", name=question.name, seconds=seconds)
 
-    async def own_mute(self, question: Question) -> list[str]:
-        """That who asks is muted in the group, if so."""
-        now_ms = self._homeserver.now_ms()
-        found = await self._database.run("groupreg_command", mutes.by_account, {question.user_id}, now_ms)
-        held = [one.until_ms for one in found.get(question.user_id, ()) if one.room_id == _room(question)]
-        until = texts.moment(max(held), question.language) if held else None
-        return [] if until is None else [question.say("me.muted", name=question.name, until=until)]
+    async def own_mutes(self, question: Question) -> list[str]:
+        """Where who asks is muted, until when and why."""
+        found = await self._database.run("groupreg_command", _own_mutes, question.user_id, self._homeserver.now_ms())
+        lines = []
+        for one, name, number in found[:_LISTED]:
+            called = name or texts.text("group.unnamed", question.language)
+            until = texts.moment(one.until_ms, question.language)
+            said = question.say("me.muted", name=f"{called} ({number})" if number else called, until=until)
+            lines.append(_with_reason(said, one.reason, question))
+        return [*lines, question.say("more", count=len(found) - _LISTED)] if len(found) > _LISTED else lines
 
     async def _muted(self, question: Question) -> list[str]:
         run, room_id = self._database.run, _room(question)
@@ -190,7 +197,8 @@ class GroupCommands:
         lines = [question.say("mute.title" if found else "mute.nobody", name=question.name)]
         for one in found[:_LISTED]:
             until = texts.moment(one.until_ms, question.language)
-            lines.append(question.say("mute.line", person=_named(one.account, names.get(one.account)), until=until))
+            person, why = _named(one.account, names.get(one.account)), texts.one_line(one.reason or "")
+            lines.append(question.say("mute.line_why" if why else "mute.line", person=person, until=until, reason=why))
         if len(found) > _LISTED:
             lines.append(question.say("more", count=len(found) - _LISTED))
         return [*lines, self._how(question, "2h")]
@@ -244,6 +252,25 @@ def _offer(txn: Transaction, room_id: str, now_ms: int) -> tuple[str | None, Han
     """Who founded a group, and the offer that stands."""
     row = rooms.get(txn, room_id)
     return row.founder if row else None, offers.get(txn, room_id, now_ms)
+
+
+def _own_mutes(txn: Transaction, user_id: str, now_ms: int) -> list[tuple[Mute, str | None, str | None]]:
+    """The mutes that bind an account, one a group, with the names and numbers of the groups.
+
+    Those of another account of the same person are theirs too, where they are in that group.
+    """
+    held: dict[str, Mute] = {}
+    for one in sorted(mutes.by_account(txn, {user_id}, now_ms).get(user_id, ()), key=lambda one: one.until_ms):
+        if one.account == user_id or state.membership(txn, one.room_id, user_id) == "join":
+            held[one.room_id] = one
+    given = numbers.of_rooms(txn, held)
+    return [(one, state.name(txn, room_id), given.get(room_id)) for room_id, one in held.items()]
+
+
+def _with_reason(said: str, reason: str | None, question: Question) -> str:
+    if not reason:
+        return said
+    return texts.text("format.gap", question.language).join([said, texts.given_reason(reason, question.language)])
 
 
 def _write(question: Question, more: str) -> str:

@@ -64,6 +64,11 @@ def one_line(said: str) -> str:
     return " ".join(said.split())
 
 
+def given_reason(reason: str, language: str) -> str:
+    """A reason that somebody gave in their own words, within a text of ours."""
+    return text("refusal.given-reason", language, given_reason=one_line(reason))
+
+
 def moment(ms: int, language: str) -> str:
     """A date with its time in UTC, to the minute; the zone of who reads it is not known here."""
     when = dt.datetime.fromtimestamp(min(ms, _LAST_MS) / 1000, tz=dt.UTC)
@@ -81,7 +86,7 @@ def refusal(code: str, language: str, *, info: str, **facts: object) -> str:
     if "reason" in facts:
         parts.append(text("refusal.reason", language, **facts))
     if facts.get("given_reason"):
-        parts.append(text("refusal.given-reason", language, **facts))
+        parts.append(given_reason(str(facts["given_reason"]), language))
     until_ms = facts.get("until_ms")
     if isinstance(until_ms, int):
         parts.append(text("refusal.until", language, until=moment(until_ms, language)))

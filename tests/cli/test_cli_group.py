@@ -128,6 +128,8 @@ def test_who_is_muted_is_shown(server: Any, groupreg: Callable[..., Result]) -> 
     server.replies[f"GET groups/{NUMBER}"] = {**NUMBERED, "mutes": [muted]}
     output = groupreg("group", "show", NUMBER).output
     assert f"({ANNA}) until 2026-03-01 12:00" in output
+    server.replies[f"GET groups/{NUMBER}"]["mutes"] = [{**muted, "reason": "Too\nloud"}]
+    assert "(“Too loud”)" in " ".join(groupreg("group", "show", NUMBER).output.split())
 
 
 def test_a_category_is_shown_and_taken_back(server: Any, groupreg: Callable[..., Result]) -> None:

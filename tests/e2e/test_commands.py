@@ -179,7 +179,7 @@ def test_a_founder_mutes_a_member_who_is_told_why_and_posts_again_later(
     said = member.send(secret).good()["event_id"]
     name = member.user_id[1:].partition(":")[0]
     assert "can't post in Secret until" in ask(founder, secret, f"!group mute {name}: 2h Too loud.", member.user_id)
-    assert "Reason: Too loud." in refused(member.send(secret), "muted")["error"]
+    assert "Reason: “Too loud.”. This ends on" in refused(member.send(secret), "muted")["error"]
     refused(member.send(secret, event_type="m.room.encrypted", algorithm="x", ciphertext="y"), "muted")
     member.redact(secret, said).good()
     assert poll(lambda: any("Too loud." in one for one in answers(member)), seconds=SECONDS)

@@ -71,17 +71,27 @@ def test_a_founder_mutes_and_unmutes_in_a_chat(stage: Stage, commands: Commands,
         assert write(ALICE, f"!group mute @bob {said}") == answer("mute.no_time", said=said.split()[0], days=30)
     assert write(ALICE, "!group mute @bob 0h") == texts.text("hindrance.mute-time", "en", days=30)
     assert stage.journal() == before
-    assert write(ALICE, "!group mute @bob 3 天 刷屏") == answer("mute.done", until=until(stage, 3 * 86_400_000))
+    said = write(ALICE, "!group mute @bob 3 天 刷屏")
+    assert said == f"{answer('mute.done', until=until(stage, 3 * 86_400_000))} Reason: “刷屏”."
     assert stage.journal()[-1].reason == "刷屏"
-    assert write(ALICE, "!group mute @bob 2w 5") == answer("mute.done", until=until(stage, 14 * 86_400_000))
+    assert write(ALICE, "!group mute @bob 2w") == answer("mute.done", until=until(stage, 14 * 86_400_000))
+    assert answer("mute.line", until=until(stage, 14 * 86_400_000)) in (write(ALICE, "!group mute") or "")
+    said = write(ALICE, "!group mute @bob 2w 5")
+    assert said == f"{answer('mute.done', until=until(stage, 14 * 86_400_000))} Reason: “5”."
     assert stage.journal()[-1].reason == "5"
-    said = write(ALICE, "!group mute Bob 2h  Too loud.", closed, BOB)
-    assert said == answer("mute.done", until=until(stage, 7_200_000))
+    said = write(ALICE, "!group mute Bob 2h  Too\nloud.", closed, BOB)
+    assert said == f"{answer('mute.done', until=until(stage, 7_200_000))} Reason: “Too loud.”."
     line = stage.journal()[-1]
-    assert (line.author, line.action, line.subject, line.reason) == (ALICE, "mute", BOB, "Too loud.")
-    shown = answer("mute.line", until=until(stage, 7_200_000))
+    assert (line.author, line.action, line.subject, line.reason) == (ALICE, "mute", BOB, "Too\nloud.")
+    shown = answer("mute.line_why", until=until(stage, 7_200_000), reason="Too loud.")
     assert shown in (write(ALICE, "!group mute") or "")
-    assert answer("me.muted", until=until(stage, 7_140_000)) in (write(BOB, f"!group me {CLOSED}", direct) or "")
+    ends = until(stage, 7_140_000)
+    muted = answer("me.muted", until=ends, name=f"Room {CLOSED} ({CLOSED})")
+    for body in ("!group me", f"!group me {CLOSED}"):
+        told = write(BOB, body, direct) or ""
+        assert f"{muted} Reason: “Too loud.”." in told
+        assert told.endswith("No measure of the staff is in force against you.")
+    assert "muted" not in (write(ALICE, "!group me") or "")
     assert write(BOB, "!group unmute @bob") == texts.text("hindrance.not-leading", "en")
     assert write(ALICE, "!group unmute @bob") == answer("unmute.done")
     assert write(ALICE, "!group unmute @bob") == answer("unmute.none")
@@ -117,7 +127,7 @@ def test_a_group_is_handed_over_in_a_chat(stage: Stage, commands: Commands, clos
     assert write(BOB, "!group transfer") == answer("not_offered", **replies)
     assert write(BOB, "!group transfer yes") == f"{answer('no_answer', said='yes')}\n{answer('not_offered', **replies)}"
     assert write(ALICE, "!group transfer Bob") == how
-    assert write(ALICE, "!group transfer accept") == answer("already")
+    assert [write(ALICE, f"!group transfer {said}") for said in ("accept", "accept please")] == [answer("already")] * 2
     assert write(ALICE, "!group transfer @bob") == texts.text("hindrance.no-manager", "en", person=BOB)
     assert write(ALICE, "!group transfer @ghost") == texts.text("hindrance.no-member", "en", person=f"@ghost:{SERVER}")
     stage.do(seed.set_state, closed, ALICE, "m.room.power_levels", {"users": {ALICE: 100, BOB: 50}})

@@ -107,6 +107,13 @@ def test_a_header_gives_each_of_our_own_tags(language: str) -> None:
     assert texts.best_language(language, "?") == language
 
 
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_a_reason_is_quoted_on_one_line(language: str) -> None:
+    said = texts.refusal("muted", language, info="x", until_ms=UNTIL_MS, given_reason="too\n\nloud", attempt="send")
+    assert "“too loud”" in said
+    assert "\n" not in said
+
+
 def test_values_are_inserted_as_they_are() -> None:
     nasty = "{case} {0} {info!r} %s \\1 <b>"
     shown = texts.text("refusal.reason", "en", reason=nasty, case=7)

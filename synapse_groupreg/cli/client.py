@@ -34,12 +34,20 @@ FAILED = 500
 KINDS: Mapping[int, type[Failure]] = {400: BadInput, 401: NotAllowed, 403: NotAllowed, 404: NotFound}
 """HTTP status -> how the command fails; the others are `Refused`."""
 
+TYPED: Mapping[str, str] = {"verdicts": "codes", "entity": "subject"}
+"""Field of the API -> what becomes it and is called otherwise on the command line."""
+
 Answer: TypeAlias = dict[str, Any]
 
 
 def path(*segments: str | int) -> str:
     """Join the segments of a REST path; ids hold characters that mean something in a URL."""
     return "/".join(quote(str(segment), safe="") for segment in segments)
+
+
+def is_number(text: str) -> bool:
+    """Whether somebody means the number of a group, right or wrong; the server knows how they are written."""
+    return re.fullmatch(r"#?g?[0-9][0-9 .-]*", text, re.IGNORECASE) is not None
 
 
 class BearerAuth(requests.auth.AuthBase):
@@ -116,16 +124,21 @@ class Client:
         return {name: rows, "total": total}
 
     def room_id(self, room: str) -> str:
-        """Accept a room id, or look one up by its alias."""
+        """Accept a room id, or look one up by its alias or its number."""
         if room.startswith("!"):
             return room
+        if is_number(room):
+            return str(self.get(path("groups", room))["room_id"])
         if room.startswith("#") and ":" in room:
             try:
                 return str(self.get(f"/_matrix/client/v3/directory/room/{path(room)}")["room_id"])
             except Refused as error:
                 message = f"{error.message} See the rooms of this server with groupreg room list."
                 raise type(error)(message) from None
-        message = "A room is named by its id, like '!abc:example.org', or an alias, like '#garden:example.org'."
+        message = (
+            "A room is named by its id, like '!abc:example.org', an alias, like '#garden:example.org', or the number of"
+            " a group, like 123456786."
+        )
         raise BadInput(message)
 
     def request(
@@ -276,10 +289,12 @@ def option_of(field: str) -> str:
     """What a field of the API is called by the command that runs: `from_ms` is `--from`."""
     context = click.get_current_context(silent=True)
     name, _, place = field.partition(".")
-    name = "codes" if name == "verdicts" else name  # what `--code` becomes in an export
     short = name.removesuffix("_ms").removesuffix("_id")
     for param in context.command.params if context else ():
-        if param.name in (name, f"{name}s") or short in (param.name, *(one.lstrip("-") for one in param.opts)):
+        if param.name in (name, f"{name}s", TYPED.get(name)) or short in (
+            param.name,
+            *(one.lstrip("-") for one in param.opts),
+        ):
             return param.opts[0] if isinstance(param, click.Option) else str(param.name).upper()
     return f"{name}.{place}" if place else name
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synapse_groupreg.cli.changes import report as say
-from synapse_groupreg.cli.client import path
+from synapse_groupreg.cli.changes import words
+from synapse_groupreg.cli.client import is_number, path
 from synapse_groupreg.cli.journal import say_rest
 from synapse_groupreg.cli.measures import LIFTED, SAID, say_effects, show_measures
 from synapse_groupreg.cli.options import Cli, act_command, limit_option, server_command
@@ -28,6 +29,8 @@ KINDS = (
     "blacklisted",
 )
 STATES = ("not-due", "due", "handed-in", "not-reported")
+NAMES = {"report_ms": "report noted"}
+"""What a value is called that would else be called like another."""
 
 
 @click.group()
@@ -57,13 +60,14 @@ def when(name: str, field: str, text: str) -> Callable[[Any], Any]:
 def impose(cli: Cli, kind: str, subject: str, room: str | None, *, dry_run: bool, **fields: Any) -> None:
     """Impose a measure on an account (and its person) or a group.
 
-    KIND says what; SUBJECT is '@user:example.org', '!room:example.org' or '#alias:example.org', put it in quotes. The
-    same kind on the same subject again changes the open measure.
+    KIND says what; SUBJECT is '@user:example.org', '!room:example.org', '#alias:example.org' (put it in quotes), or the
+    number of a group. The same kind on the same subject again changes the open measure.
     """
     client = cli.client()
-    named = {"entity": client.room_id(subject) if subject.startswith("#") else subject, "kind": kind}
+    is_group = subject.startswith("#") or is_number(subject)
+    named = {"entity": client.room_id(subject) if is_group else subject, "kind": kind}
     if room is not None:
-        named["room"] = client.room_id(room) if room.startswith("#") else room
+        named["room"] = client.room_id(room)
     body = {**named, **{name: held for name, held in fields.items() if held is not None}}
     answer = client.act("POST", "measures", body, dry_run=dry_run)
     number = f" (measure {answer['id']})" if answer.get("id") is not None else ""
@@ -95,7 +99,7 @@ def lift(cli: Cli, number: int, *, dry_run: bool, reason: str | None) -> None:
 @click.option("--all", "everything", is_flag=True, help="Also measures that ended or were lifted.")
 @click.option("--subject", metavar="ENTITY", help="Only measures on this account, room, server or glob.")
 @click.option("--kind", type=click.Choice((*KINDS, "emergency")), help="Only measures of this kind.")
-@click.option("--due", is_flag=True, help="Only those that wait for you: a deadline passed, or a review date came.")
+@click.option("--due", is_flag=True, help="Only those that wait for you: a deadline, a review date, or a report.")
 @limit_option
 @server_command
 def list_(cli: Cli, limit: int, subject: str | None, kind: str | None, *, everything: bool, due: bool) -> None:
@@ -131,7 +135,7 @@ def show(cli: Cli, number: int) -> None:
     cli.out.facts(
         f"Measure {number}",
         {
-            name.removesuffix("_ms").replace("_", " "): utc(held) if name.endswith("_ms") else held
+            NAMES.get(name) or words(name): utc(held) if name.endswith("_ms") else held
             for name, held in answer.items()
             if name != "id"
         },

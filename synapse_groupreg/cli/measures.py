@@ -62,7 +62,11 @@ def say_effects(out: Output, answer: Mapping[str, Any]) -> None:
 
 
 def state(measure: Mapping[str, Any], now: int) -> str:
-    """Say whether a measure holds: in force, due for review, ended or lifted."""
+    """Say whether a measure holds (in force, due for review, ended or lifted), and that its report is due."""
+    return f"{_held(measure, now)}, REPORT DUE" if measure.get("report") == "due" else _held(measure, now)
+
+
+def _held(measure: Mapping[str, Any], now: int) -> str:
     until, review = measure.get("until_ms"), measure.get("review_ms")
     if measure.get("lifted_ms") is not None:
         return "lifted"

@@ -54,7 +54,7 @@ def list_rooms(cli: Cli, limit: int, search: str | None) -> None:
 def show(cli: Cli, room: str) -> None:
     """Show one room: its cap, founder, managers and measures.
 
-    ROOM is an id like '!abc:example.org' or an alias like '#garden:example.org'; put it in quotes.
+    ROOM is an id like '!abc:example.org' or an alias like '#garden:example.org', in quotes, or a group's number.
     """
     client = cli.client()
     answer = client.get(path("rooms", client.room_id(room)))
@@ -71,8 +71,8 @@ def show(cli: Cli, room: str) -> None:
 def cap(cli: Cli, room: str, members: Places, *, dry_run: bool, reason: str | None) -> None:
     """Set how many members a room may have.
 
-    ROOM is an id or an alias, in quotes; MEMBERS a number, or `default` for the server's cap. Nobody is removed: a room
-    over its cap admits nobody until below.
+    ROOM is an id or an alias, in quotes, or a group's number; MEMBERS how many, or `default` for the server's cap.
+    Nobody is removed: a room over its cap admits nobody until below.
     """
     client = cli.client()
     body: dict[str, Any] = {"members": places_or_null(members)}

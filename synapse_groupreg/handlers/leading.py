@@ -7,13 +7,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synapse_groupreg import texts
-from synapse_groupreg.errors import Conflict, NotPermitted
+from synapse_groupreg.errors import Conflict, NotFound, NotPermitted
 from synapse_groupreg.handlers import views
 from synapse_groupreg.handlers.roles import LEADING, role_of
 from synapse_groupreg.handlers.wording import RULES_PATH
 from synapse_groupreg.policy import judge
+from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.policy.blacklist import matches
-from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.roles import Role
 from synapse_groupreg.policy.types import Account, Found, Manage, Room, RoomKind
 from synapse_groupreg.storage import identity, meta, numbers, people, quotas, rooms
@@ -54,19 +54,23 @@ class Cut(NotPermitted):
 
 
 def find(txn: Transaction, named: str) -> RoomRow | None:
-    """The room of an id or a number, if this server is in it."""
-    number = None if named.startswith("!") else read(named)
-    room_id = named if number is None else numbers.find(txn, number)
+    """The room of an id or a number, if this server is in it. Raises NotFound for what can be neither."""
+    room_id = named if named.startswith("!") else numbers.find(txn, views.read_number(named))
     return None if room_id is None else rooms.ensure(txn, room_id)
 
 
 def led(txn: Transaction, setting: Setting, named: str, roles: tuple[Role, ...] = LEADING) -> RoomRow:
     """The group of this id or number, for who has one of these roles in it and isn't kept from managing it.
 
-    Raises NotPermitted, also where there is no such group: who has no business in it learns nothing.
+    Raises NotPermitted, or NotFound for a number. Who is neither in the group nor staff is told the same as where there
+    is none, and so learns nothing.
     """
     row = find(txn, named)
-    if row is None or role_of(txn, row.room_id, setting.staff.user_id, setting.config) not in roles:
+    role = None if row is None else role_of(txn, row.room_id, setting.staff.user_id, setting.config)
+    if row is None or role not in roles:
+        sees = row is not None and (role is not None or setting.staff.may(Right.read_rooms))
+        if not sees and not named.startswith("!"):
+            raise NotFound(texts.text("command.no_such_group", "en", number=named))
         raise NotYours("not-leading" if Role.manager in roles else "not-founder")
     open_group(txn, setting, row)
     let_manage(txn, setting, row)

@@ -59,8 +59,8 @@ def fields(setting: Setting, action: Impose, kind: SubjectKind) -> None:
     problems = []
     if kind not in IMPOSED_ON[action.kind]:
         possible = " or ".join(dict.fromkeys(_NAMED[one] for one in IMPOSED_ON[action.kind] if one in _NAMED))
-        fits = f"{action.kind.value} is imposed on {possible or 'everybody'}, and not on {action.entity}"
-        problems.append(Problem("kind", f"must fit: {fits}"))
+        wrong = Problem("entity", f"must be {possible}: {action.kind.value} is imposed on nothing else")
+        problems.append(wrong if possible else Problem("kind", f"must be another: {action.kind.value} stops everybody"))
     barred = action.kind is MeasureKind.blacklisted
     if action.scope not in (None, Scope.groups) and (kind not in PEOPLE or not barred):
         problems.append(Problem("scope", "can be 'account' only for an account that is blacklisted"))

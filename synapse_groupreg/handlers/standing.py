@@ -14,6 +14,7 @@ from synapse_groupreg.policy.measures import next_step
 from synapse_groupreg.storage import appeals, measures, notices, removals, state
 
 if TYPE_CHECKING:
+    from synapse_groupreg.policy.measures import Measure
     from synapse_groupreg.storage.database import Transaction
 
 _SHOWN = 100
@@ -26,7 +27,7 @@ def status(txn: Transaction, now_ms: int) -> dict[str, Any]:
         "emergency": [
             one.subject if one.room is None else f"{one.subject} in {one.room}" for one in standing(txn, now_ms)
         ],
-        "due": [_brief(one) for one in due(txn, now_ms)],
+        "due": [_brief(_with_next_step(one, now_ms)) for one in measures.due(txn, now_ms, _SHOWN)],
         "reports_due": measures.reports_due(txn),
         "appeals": appeals.waiting(txn),
         "notices": notices.counts(txn),
@@ -34,13 +35,16 @@ def status(txn: Transaction, now_ms: int) -> dict[str, Any]:
     }
 
 
-def due(txn: Transaction, now_ms: int) -> list[dict[str, Any]]:
-    """Measures that wait for staff, each with the step that its passed deadline proposes. Nothing follows by itself."""
-    found = []
-    for one in measures.due(txn, now_ms, _SHOWN):
-        proposed = next_step(one, now_ms)
-        found.append({**show_to_staff(one), "next_step": None if proposed is None else proposed.value})
-    return found
+def waiting(txn: Transaction, now_ms: int, start: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """Measures that wait for staff, for a report too, and how many there are. Nothing follows by itself."""
+    found, total = measures.waiting(txn, now_ms, start, limit)
+    return [_with_next_step(one, now_ms) for one in found], total
+
+
+def _with_next_step(measure: Measure, now_ms: int) -> dict[str, Any]:
+    """A measure with the step that its passed deadline proposes."""
+    proposed = next_step(measure, now_ms)
+    return {**show_to_staff(measure), "next_step": None if proposed is None else proposed.value}
 
 
 def _brief(shown: dict[str, Any]) -> dict[str, Any]:

@@ -91,16 +91,20 @@ def room(txn: Transaction, room_id: str, config: GroupRegConfig, now_ms: int) ->
 
 def group(txn: Transaction, written: str, config: GroupRegConfig, now_ms: int) -> View:
     """Everything about the group of a number. Raises NotFound."""
-    number = read(written)
-    room_id = None if number is None else numbers.find(txn, number)
+    room_id = numbers.find(txn, read_number(written))
     if room_id is None:
-        message = (
-            f"No group here has the number {written}."
-            if number is not None
-            else f"{written} is no number of a group: a number has nine digits, of which the last checks the others."
-        )
-        raise NotFound(message)
+        raise NotFound(f"No group here has the number {written}.")
     return room(txn, room_id, config, now_ms)
+
+
+def read_number(written: str) -> str:
+    """The number that is meant. Raises NotFound where it can't be one."""
+    number = read(written)
+    if number is None:
+        raise NotFound(
+            f"{written} is no number of a group: a number has nine digits, of which the last checks the others."
+        )
+    return number
 
 
 def room_list(

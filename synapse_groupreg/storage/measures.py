@@ -220,6 +220,18 @@ def due(txn: Transaction, now_ms: int, limit: int) -> list[Measure]:
     return [_measure(row) for row in txn.fetchall()]
 
 
+def waiting(txn: Transaction, now_ms: int, start: int, limit: int) -> tuple[list[Measure], int]:
+    """The same and those whose report is due, be they in force or over; and how many there are."""
+    where = f"(({_OPEN} AND (deadline_ms <= ? OR review_ms <= ?)) OR report = ?)"
+    values = (now_ms, now_ms, now_ms, ReportState.due.value)
+    txn.execute(f"SELECT count(*) FROM groupreg_measures WHERE {where}", values)
+    total = int(txn.fetchone()[0])
+    txn.execute(
+        f"SELECT {_COLUMNS} FROM groupreg_measures WHERE {where} ORDER BY id LIMIT ? OFFSET ?", (*values, limit, start)
+    )
+    return [_measure(row) for row in txn.fetchall()], total
+
+
 def reports_due(txn: Transaction) -> int:
     """How many measures are to be reported and aren't yet."""
     txn.execute("SELECT count(*) FROM groupreg_measures WHERE report = ?", (ReportState.due.value,))

@@ -274,7 +274,7 @@ class MeasuresQuery(BlacklistQuery):
     kind: MeasureKind | None = None
     """Only those of this kind."""
     due: bool = False
-    """Only those that wait for staff: their deadline passed, or their review date came."""
+    """Only those that wait for staff: their deadline passed, their review date came, or their report is due."""
 
 
 class ProposalsQuery(PageQuery):

@@ -150,8 +150,8 @@ class Reading:
         query = call.query
         if query.due:
             now_ms = self._services.homeserver.now_ms()
-            found = await self._run("groupreg_measures", standing.due, now_ms)
-            return {"measures": found, "total": len(found)}
+            found, total = await self._run("groupreg_measures", standing.waiting, now_ms, query.start, query.limit)
+            return page("measures", found, total, query)
         return await self._measures("measures", query, [] if query.kind is None else [query.kind])
 
     async def measure(self, call: Call) -> Answer:

@@ -95,6 +95,12 @@ def test_groups_are_listed_with_their_numbers(server: Any, groupreg: Callable[..
     assert "group, replaced" in groupreg("group", "list").output
 
 
+def test_a_cap_is_set_by_number(server: Any, groupreg: Callable[..., Result]) -> None:
+    server.replies[f"PUT rooms/{ROOM}/quotas"] = changed({"members": None}, {"members": 5})
+    assert groupreg("room", "cap", NUMBER, "5").exit_code == 0
+    assert server.sent("PUT", f"rooms/{ROOM}/quotas")[0].body == {"members": 5}
+
+
 def test_an_unknown_number_is_told_in_a_sentence(server: Any, groupreg: Callable[..., Result]) -> None:
     server.replies["GET groups/7"] = server.error(404, "7 is no number of a group.", "M_NOT_FOUND")
     result = groupreg("group", "show", "7")
@@ -144,4 +150,11 @@ def test_slow_mode_is_shown_and_ended(server: Any, groupreg: Callable[..., Resul
     assert re.search(r"slow mode +once in 30 s", groupreg("group", "show", NUMBER).output)
     assert groupreg("group", "slow", NUMBER, "off").exit_code == 0
     assert server.sent("PUT", f"rooms/{NUMBER}/slow")[0].body == {"seconds": None}
-    assert groupreg("group", "slow", NUMBER, "0").exit_code == 2
+    for said in ("0", "OFF"):
+        assert groupreg("group", "slow", NUMBER, said).exit_code == 0
+    assert groupreg("group", "slow", NUMBER, "1m").exit_code == 0
+    sent = [one.body["seconds"] for one in server.sent("PUT", f"rooms/{NUMBER}/slow")]
+    assert sent == [None, None, None, 60]
+    for said in ("3601", "fast", "30 off"):
+        result = groupreg("group", "slow", NUMBER, said)
+        assert (result.exit_code, "from 1 to 3600 seconds" in " ".join(result.stderr.split())) == (2, True)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,6 +47,12 @@ ACTS: list[tuple[str, str, dict[str, Any], str]] = [
         f"Imposed closed on {ROOM} (measure 12)",
     ),
     (
+        f"measure impose posting-suspended 123456786 {WHY}",
+        "POST measures",
+        {"kind": "posting-suspended", "entity": ROOM, "basis": "11.1", "reason": "Spam"},
+        "Imposed posting-suspended on 123456786 (measure 12)",
+    ),
+    (
         f"measure impose management-suspended {ANNA} --in #garden:fake.test {WHY}",
         "POST measures",
         {"kind": "management-suspended", "entity": ANNA, "room": ROOM, "basis": "11.1", "reason": "Spam"},
@@ -75,6 +82,7 @@ def replies(server: Any) -> None:
         "POST measures": changed(None, {"until_ms": T}, id=12, effects=EFFECTS),
         "DELETE measures/12": changed({"lifted": False}, {"lifted": True, "subject": ROOM}),
         "PUT measures/12/report": changed({"report": "due"}, {"report": "handed-in"}),
+        "GET groups/123456786": {"room_id": ROOM},
         "GET emergency": {"emergency": EMERGENCY},
         "PUT emergency": changed({"posting": None}, {"posting": {}}),
         "GET /_matrix/client/v3/directory/room/#garden:fake.test": {"room_id": ROOM},
@@ -121,6 +129,22 @@ def test_looks(groupreg: Callable[..., Result], command: str, texts: list[str]) 
     assert said.exit_code == 0, said.output
     assert [text for text in texts if text not in said.stdout] == []
     assert isinstance(json.loads(groupreg(*command.split(), "--json").stdout), dict)
+
+
+def test_a_wrong_subject_is_called_so(server: Any, groupreg: Callable[..., Result]) -> None:
+    fields = {"org.groupreg.fields": [{"field": "entity", "problem": "must be a group"}]}
+    server.replies["POST measures"] = server.error(400, "entity: must be a group", "M_INVALID_PARAM", **fields)
+    refused = groupreg("measure", "impose", "closed", ANNA, *WHY.split())
+    assert (refused.exit_code, refused.stderr) == (2, "Error: SUBJECT: must be a group.\n")
+
+
+def test_a_report_that_is_due_is_seen(server: Any, groupreg: Callable[..., Result]) -> None:
+    due = {**WARNING, "report": "due", "report_ms": None}
+    server.replies |= {"GET measures": {"measures": [due], "total": 1}, "GET measures/12": due}
+    assert "in force, REPORT DUE" in groupreg("measure", "list").stdout
+    assert re.search(r"report +due *\n", groupreg("measure", "show", "12").stdout)
+    server.replies["GET measures/12"] = {**WARNING, "report": "handed-in", "report_ms": T}
+    assert re.search(r"report noted +2030-03-17", groupreg("measure", "show", "12").stdout)
 
 
 def test_a_list_is_narrowed(server: Any, groupreg: Callable[..., Result]) -> None:

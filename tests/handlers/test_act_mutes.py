@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from synapse_groupreg.errors import Conflict, NotPermitted
+from synapse_groupreg.errors import Conflict, NotFound, NotPermitted
 from synapse_groupreg.handlers.upkeep import close_replaced
 from synapse_groupreg.policy.actions import Grant, Impose, SetMode, Staff, StaffRole, Verify
 from synapse_groupreg.policy.assurance import Assurance
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.handlers.change import Change
     from tests.database import TestDatabase
 
-DAVE, HOUR = seed.local("dave"), 3_600_000
+DAVE, STRANGER, HOUR = seed.local("dave"), seed.local("eve"), 3_600_000
 GIVEN = number(5)
 
 
@@ -128,11 +128,23 @@ def test_only_who_looks_after_the_group_may(stage: Stage, room: str, by: str) ->
         assert stage.contents() == before
 
 
-def test_a_group_that_is_not_there_is_refused_like_one_that_is_not_ones_own(stage: Stage, room: str) -> None:
-    del room
-    for named in ("!ghost:test.example.org", number(6), "nonsense"):
+def test_a_stranger_is_told_the_same_of_a_group_as_where_there_is_none(stage: Stage, room: str) -> None:
+    stage.do(seed.make_user, STRANGER)
+    for named in ("!ghost:test.example.org", room):
         with pytest.raises(NotPermitted, match="founder and the managers"):
+            mute(stage, named, by=STRANGER)
+    for named in (number(6), GIVEN):
+        with pytest.raises(NotFound, match=f"no group with the number {named} that you are in"):
+            mute(stage, named, by=STRANGER)
+
+
+def test_what_is_no_number_is_told_so(stage: Stage, room: str) -> None:
+    del room
+    for named in ("12345", f"{GIVEN[:-1]}{(int(GIVEN[-1]) + 1) % 10}", "nonsense"):
+        with pytest.raises(NotFound, match="is no number of a group"):
             mute(stage, named)
+    with pytest.raises(NotPermitted, match="no server admin"):
+        stage.act(MuteMember(group=GIVEN, user_id=CAROL))
 
 
 @pytest.mark.parametrize(("by", "whom"), [(BOB, ALICE), (ALICE, BOB), (BOB, BOB), (ALICE, ALICE)])

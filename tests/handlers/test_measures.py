@@ -10,7 +10,7 @@ import pytest
 
 from synapse_groupreg.errors import Conflict, Invalid, NotFound
 from synapse_groupreg.handlers.removing import Removing
-from synapse_groupreg.handlers.standing import due, status
+from synapse_groupreg.handlers.standing import status, waiting
 from synapse_groupreg.handlers.upkeep import Upkeep, close_replaced
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.actions import Staff, StaffRole
@@ -68,13 +68,13 @@ def queued(stage: Stage) -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(
     ("field", "wrong"),
     [
-        ("kind", (MeasureKind.joining_suspended, BOB, {})),
-        ("kind", (MeasureKind.closed, BOB, {})),
-        ("kind", (MeasureKind.management_suspended, "room", {})),
-        ("kind", (MeasureKind.founding_revoked, "room", {})),
+        ("entity", (MeasureKind.joining_suspended, BOB, {})),
+        ("entity", (MeasureKind.closed, BOB, {})),
+        ("entity", (MeasureKind.management_suspended, "room", {})),
+        ("entity", (MeasureKind.founding_revoked, "room", {})),
         ("kind", (MeasureKind.emergency, BOB, {})),
-        ("kind", (MeasureKind.warning, "remote.example.org", {})),
-        ("kind", (MeasureKind.warning, "@b*:remote.example.org", {})),
+        ("entity", (MeasureKind.warning, "remote.example.org", {})),
+        ("entity", (MeasureKind.warning, "@b*:remote.example.org", {})),
         ("deadline_ms", (MeasureKind.warning, "room", {})),
         ("deadline_ms", (MeasureKind.posting_suspended, BOB, {"deadline_ms": NOW + 1})),
         ("deadline_ms", (MeasureKind.warning, BOB, {"deadline_ms": NOW})),
@@ -271,10 +271,10 @@ def test_who_lifts_in_time_keeps_the_members(stage: Stage, room: str) -> None:
 
 def test_a_passed_deadline_is_shown_and_nothing_more(stage: Stage, room: str) -> None:
     warned = warn(stage, room)
-    assert stage.do(due, NOW) == []
+    assert stage.do(waiting, NOW, 0, 9)[0] == []
     stage.homeserver.now = NOW + DAY
     result_of(Upkeep(stage.config, stage.database, stage.homeserver).often())
-    (shown,) = stage.do(due, stage.homeserver.now)
+    (shown,) = stage.do(waiting, stage.homeserver.now, 0, 9)[0]
     assert (shown["id"], shown["next_step"]) == (warned.id, "posting-suspended")
     assert len(stage.do(measures.open_ones, stage.homeserver.now)) == 1
 
@@ -297,7 +297,8 @@ def test_an_upgrade_takes_measures_along(stage: Stage, room: str) -> None:
 def test_reports_are_due_where_the_operator_says_so(sqlite_db: TestDatabase) -> None:
     stage = Stage(sqlite_db, measures={"report": "due"})
     number = impose(stage, MeasureKind.warning, BOB).id or 0
-    assert stage.do(status, NOW)["reports_due"] == 1
+    assert (stage.do(status, NOW)["reports_due"], stage.do(status, NOW)["due"]) == (1, [])
+    assert [one["id"] for one in stage.do(waiting, NOW, 0, 9)[0]] == [number]
     for state_, text in ((ReportState.handed_in, None), (ReportState.not_reported, None)):
         with pytest.raises(Invalid, match="must give"):
             stage.act(actions.SetReport(measure_id=number, state=state_, text=text))

@@ -79,7 +79,15 @@ def test_what_is_in_force_is_counted_found_and_due(db: TestDatabase) -> None:
         [warned.id],
         [warned.id, closed.id],
     ]
-    assert db.do(measures.reports_due) == 1
+    db.do(measures.update, attrs.evolve(over, report=ReportState.due))
+    assert db.do(measures.reports_due) == 2
+    for now_ms, start, found, total in (
+        (4, 0, [closed, over], 2),
+        (5, 0, [warned, closed], 3),
+        (5, 2, [over], 3),
+    ):
+        page, counted = db.do(measures.waiting, now_ms, start, 2)
+        assert ([one.id for one in page], counted) == ([one.id for one in found], total)
     assert db.do(measures.kinds_ever, [(SubjectKind.room, "!gone:x")], 9) == [over.kind]
     db.do(measures.update, attrs.evolve(over, lifted_ms=2))
     assert db.do(measures.kinds_ever, [(SubjectKind.room, "!gone:x")], 9) == []

@@ -13,6 +13,8 @@ from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.options import Cli, act_command, check_user_id, limit_option, server_command
 from synapse_groupreg.cli.room import list_rooms, show_room
 from synapse_groupreg.cli.times import EXAMPLES, moment
+from synapse_groupreg.policy import durations
+from synapse_groupreg.policy.slow import LONGEST_S
 
 if TYPE_CHECKING:
     from synapse_groupreg.cli.client import Answer, Client
@@ -24,12 +26,11 @@ NONE = "-"
 
 def seconds_or_off(text: str) -> int:
     """Read a number of seconds; 0 for `off`."""
-    if text == "off":
-        return 0
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        message = "must be a number of seconds, or `off`."
+    found = durations.seconds(text)
+    if found is None or found > LONGEST_S:
+        message = f"must be from 1 to {LONGEST_S} seconds, like 30, 30s or 1m, or `{durations.OFF}`."
         raise click.BadParameter(message)
-    return int(text)
+    return found
 
 
 @click.group()
@@ -168,7 +169,7 @@ def category(cli: Cli, group: str, category: str, *, dry_run: bool, reason: str 
 def slow(cli: Cli, group: str, seconds: int, *, dry_run: bool, reason: str | None) -> None:
     """Let each member of a group post once in so many seconds; its founder and managers are free.
 
-    GROUP is its number, or its id or an alias, in quotes; SECONDS a number from 1 to 3600, or `off`.
+    GROUP is its number, or its id or an alias, in quotes; SECONDS a number from 1 to 3600, also as 30s or 1m, or `off`.
     """
     client = cli.client()
     named, body = _by_id(client, group) or group, {"seconds": seconds or None, **_why(reason)}

@@ -10,6 +10,7 @@ import attrs
 
 from synapse_groupreg.handlers.change import Change, Setting
 from synapse_groupreg.handlers.leading import Hindered, enforced, led
+from synapse_groupreg.policy.durations import OFF
 from synapse_groupreg.policy.slow import LONGEST_S, SECOND_MS, SlowMode
 from synapse_groupreg.storage import rooms
 
@@ -22,7 +23,7 @@ def slow_down(txn: Transaction, setting: Setting, action: SlowDown) -> Change:
     """Set how many seconds lie between two posts of somebody in a group."""
     row = led(txn, setting, action.group)
     if action.seconds is not None and not 1 <= action.seconds <= LONGEST_S:
-        raise Hindered("slow-time", most=LONGEST_S)
+        raise Hindered("slow-time", most=LONGEST_S, off=OFF)
     before = rooms.slow_ones(txn, [row.room_id]).get(row.room_id)
     after = None if action.seconds is None else action.seconds * SECOND_MS
     rooms.set_slow(txn, row.room_id, after)

@@ -23,6 +23,7 @@ from synapse_groupreg.policy.actions import Staff
 from synapse_groupreg.policy.appeal_actions import MakeAppeal
 from synapse_groupreg.policy.appeals import LONGEST
 from synapse_groupreg.policy.commands import WORDS, Asked, Unknown, parse, write
+from synapse_groupreg.policy.durations import OFF
 from synapse_groupreg.policy.identity import needs
 from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.storage import notices, numbers, state
@@ -251,7 +252,7 @@ class Commands:
 
     async def help(self, question: Question) -> list[str]:
         """All commands."""
-        lines = [f"{write(word)}: {question.say(f'help.{word}')}" for word in WORDS]
+        lines = [f"{write(word)}: {question.say(f'help.{word}', off=OFF)}" for word in WORDS]
         return [question.say("help.title"), "", *lines, "", question.say("help.end", example=write("members", EXAMPLE))]
 
     def _people(self, question: Question) -> list[str]:

@@ -10,10 +10,10 @@ from synapse_groupreg import texts
 from synapse_groupreg.errors import GroupRegError
 from synapse_groupreg.handlers.leading import Cut, Hindered, NotYours
 from synapse_groupreg.handlers.roles import LEADING, role_of
-from synapse_groupreg.policy import categories, handovers
+from synapse_groupreg.policy import categories, durations, handovers
 from synapse_groupreg.policy.actions import Staff
 from synapse_groupreg.policy.commands import names_another, whom, write
-from synapse_groupreg.policy.durations import NoTime, duration_ms, first
+from synapse_groupreg.policy.durations import NoTime, first
 from synapse_groupreg.policy.group_actions import (
     AcceptGroup,
     DeclineGroup,
@@ -25,7 +25,7 @@ from synapse_groupreg.policy.group_actions import (
 )
 from synapse_groupreg.policy.handovers import OFFERED_MS
 from synapse_groupreg.policy.mutes import DAY_MS, LONGEST_MS
-from synapse_groupreg.policy.slow import SECOND_MS
+from synapse_groupreg.policy.slow import LONGEST_S, SECOND_MS
 from synapse_groupreg.storage import handovers as offers
 from synapse_groupreg.storage import mutes, numbers, people, rooms, state
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Database, Transaction
 
 _LISTED = 20
-_OFF = "off"
 _REPLIES: dict[str, type[AcceptGroup | DeclineGroup]] = {"accept": AcceptGroup, "decline": DeclineGroup}
 _SHOWN = 40
 """Characters of what somebody wrote that are shown to them as wrong."""
@@ -158,16 +157,15 @@ class GroupCommands:
 
     async def slow(self, question: Question) -> list[str]:
         """How often people may post in the group; or that this is so now."""
-        how = question.say("slow.how", example=_write(question, "30"), off=_write(question, _OFF))
         if not question.text:
             found = await self._database.run("groupreg_command", rooms.slow_ones, [_room(question)])
+            example, off = _write(question, "30"), _write(question, durations.OFF)
+            how = question.say("slow.how", example=example, off=off, most=LONGEST_S)
             return [self._pace(question, found.get(_room(question), 0) // SECOND_MS), how]
-        said = question.text.split()[0]
-        word = "0" if said.casefold() == _OFF else said
-        lasts_ms = duration_ms(f"{word}s" if word.isdecimal() else word)
-        if lasts_ms is None:
-            return [how]
-        seconds = lasts_ms // SECOND_MS
+        seconds = durations.seconds(question.text)
+        if seconds is None:
+            said = texts.one_line(question.text)[:_SHOWN]
+            return [question.say("slow.wrong", said=said, most=LONGEST_S, off=durations.OFF)]
         change = await self._do(question, SlowDown(group=_room(question), seconds=seconds or None))
         if isinstance(change, list):
             return change

@@ -9,6 +9,7 @@ import unicodedata
 
 import attrs
 
+OFF = "off"
 _SECOND_MS = 1_000
 _MINUTE_MS, _HOUR_MS, _DAY_MS, _WEEK_MS = 60_000, 3_600_000, 86_400_000, 604_800_000
 _UNITS_MS = {
@@ -19,6 +20,7 @@ _UNITS_MS = {
     **dict.fromkeys(["w", "week", "weeks", "周", "週", "星期", "个星期", "個星期", "주", "주일"], _WEEK_MS),
 }
 _DURATION = re.compile(r"([0-9]{1,5})(\D+)")
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"[0-9]{1,5}")
 _BEHIND = ".,:;、。"
 _FOR = re.compile(r"for\s+(?=\d)")
@@ -75,6 +77,17 @@ def first(said: str) -> tuple[int | None, str] | NoTime:
         return lasts_ms, "".join(rest).strip()
     like = _LIKE_A_TIME.match(normal)
     return (None, said) if like is None else NoTime(like[0][:_LONGEST])
+
+
+def seconds(said: str) -> int | None:
+    """A pace, as `30`, `30s` or `1m`, 0 for `off`; None for what is none."""
+    word = _normal(said).strip()
+    if word == OFF:
+        return 0
+    if _SECONDS.fullmatch(word):
+        return int(word)
+    found = first(word)
+    return None if isinstance(found, NoTime) or found[0] is None or found[1] else found[0] // _SECOND_MS
 
 
 def _normal(text: str) -> str:

@@ -200,7 +200,9 @@ def test_a_manager_slows_a_group_down_in_a_chat(stage: Stage, commands: Commands
     def answer(key: str, seconds: int = 0) -> str:
         return texts.text(f"command.slow.{key}", "en", name=f"Room {CLOSED}", seconds=seconds)
 
-    how = texts.text("command.slow.how", "en", example=f"!group slow {CLOSED} 30", off=f"!group slow {CLOSED} off")
+    how = texts.text(
+        "command.slow.how", "en", example=f"!group slow {CLOSED} 30", off=f"!group slow {CLOSED} off", most=3600
+    )
     assert write(BOB, "") == f"{answer('off')}\n{how}"
     assert write(BOB, " 30") == texts.text("hindrance.not-leading", "en")
     stage.do(seed.set_state, closed, ALICE, "m.room.power_levels", {"users": {ALICE: 100, BOB: 50}})
@@ -209,9 +211,11 @@ def test_a_manager_slows_a_group_down_in_a_chat(stage: Stage, commands: Commands
     assert [write(ALICE, said) for said in (" 5m", " 90s", " ２小时")] == [
         answer("is", 300),
         answer("is", 90),
-        texts.text("hindrance.slow-time", "en", most=3600),
+        texts.text("hindrance.slow-time", "en", most=3600, off="off"),
     ]
-    assert write(ALICE, " fast") == how
+    for said in ("fast", "30 off", "-5", "off please", "1.5m"):
+        wrong = texts.text("command.slow.wrong", "en", said=said, most=3600, off="off")
+        assert write(ALICE, f" {CLOSED} {said}") == wrong
     assert [write(ALICE, said) for said in (" Off", " 0")] == [answer("off")] * 2
     stage.act(actions.SetMode(mode="dry"))
     assert write(ALICE, " 30") == f"{answer('is', 30)}\n{texts.text('command.mute.dry', 'en')}"

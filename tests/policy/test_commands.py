@@ -73,7 +73,7 @@ def test_whatever_people_write_can_be_read(body: str) -> None:
 def test_what_we_write_is_understood_again_and_explained(word: str) -> None:
     assert parse(write(word)) == Asked(word)
     assert parse(write(word, "123456786")) == Asked(word, "123456786")
-    assert all(texts.text(f"command.help.{word}", language) for language in texts.LANGUAGES)
+    assert all(texts.text(f"command.help.{word}", language, off="off") for language in texts.LANGUAGES)
 
 
 ANNA = {"@anna:else.where": ["@anna", "anna", "Anna Bell", "@Anna Bell"]}

@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_groupreg.policy.durations import NoTime, duration_ms, first
+from synapse_groupreg.policy.durations import NoTime, duration_ms, first, seconds
 
 HOUR, DAY, WEEK = 3_600, 86_400, 604_800
 
 
 @pytest.mark.parametrize(
-    ("word", "seconds"),
+    ("word", "lasts"),
     [
         *[("90s", 90), ("5m", 300), ("5Min", 300), ("2h", 7200), ("２Ｈ", 7200), ("3d", 259_200), ("1w", 604_800)],
         *[("30分钟", 1800), ("2小时", 7200), ("1天", 86_400), ("30分", 1800), ("2시간", 7200), ("1일", 86_400)],
         *[("2hours", 7200), ("1day", DAY), ("2weeks", 2 * WEEK), ("3个小时", 3 * HOUR), ("2주일", 2 * WEEK)],
     ],
 )
-def test_durations_are_read_in_every_language(word: str, seconds: int) -> None:
-    assert duration_ms(word) == seconds * 1000
+def test_durations_are_read_in_every_language(word: str, lasts: int) -> None:
+    assert duration_ms(word) == lasts * 1000
 
 
 @pytest.mark.parametrize("word", ["", "2", "h", "2y", "-2h", "2.5h", "123456h", "2hh", "1d12h", "spam"])
@@ -31,7 +31,7 @@ def test_and_nothing_else(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds", "reason"),
+    ("said", "lasts", "reason"),
     [
         ("", None, ""),
         ("Too loud.", None, "Too loud."),
@@ -62,8 +62,8 @@ def test_and_nothing_else(word: str) -> None:
         ("half of it is spam", None, "half of it is spam"),
     ],
 )
-def test_a_time_stands_in_front_of_the_reason(said: str, seconds: int | None, reason: str) -> None:
-    assert first(said) == (None if seconds is None else seconds * 1000, reason)
+def test_a_time_stands_in_front_of_the_reason(said: str, lasts: int | None, reason: str) -> None:
+    assert first(said) == (None if lasts is None else lasts * 1000, reason)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,28 @@ def test_a_time_stands_in_front_of_the_reason(said: str, seconds: int | None, re
 )
 def test_what_begins_like_a_time_and_is_none_is_said_to_be_none(said: str, shown: str) -> None:
     assert first(said) == NoTime(shown)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        *[
+            ("off", 0),
+            ("OFF", 0),
+            ("0", 0),
+            ("0s", 0),
+            ("30", 30),
+            ("３０", 30),
+            ("30s", 30),
+            (" 1m ", 60),
+            ("1 min", 60),
+        ],
+        *[("30秒", 30), ("30 초", 30), ("2h", 7200), ("3601", 3601), ("999999999", 999_999_999)],
+        *[("", None), ("30 off", None), ("30s x", None), ("-1", None), ("1.5", None), ("fast", None), ("9" * 10, None)],
+    ],
+)
+def test_a_pace_is_read_the_same_everywhere(said: str, expected: int | None) -> None:
+    assert seconds(said) == expected
 
 
 @given(st.text(max_size=60))

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = "123456786"
 _LISTED = 20
+_SHOWN = 60
+"""Characters of what somebody wrote that are written again."""
 _DIGITS = 18
 """Of a number that any database can hold."""
 
@@ -138,7 +140,8 @@ class Commands:
         own = await self._database.run("groupreg_command", _own_groups, question.user_id)
         if not own:
             return [question.say("no_groups")]
-        lines = [question.say("which", example=write(question.word, own[0][0])), "", question.say("yours")]
+        example = write(question.word, own[0][0], texts.one_line(question.text)[:_SHOWN])
+        lines = [question.say("which", example=example), "", question.say("yours")]
         unnamed = texts.text("group.unnamed", question.language)
         lines += [f"{number}  {name or unnamed}" for number, name in own[:_LISTED]]
         return [*lines, question.say("more", count=len(own) - _LISTED)] if len(own) > _LISTED else lines

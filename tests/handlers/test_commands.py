@@ -138,6 +138,7 @@ def test_without_a_number_it_lists_the_groups_of_who_asks(
     del closed, public
     answer = ask(stage, commands, BOB, direct, "!group limits") or ""
     assert f"!group limits {PUBLIC}" in answer
+    assert f"!group slow {PUBLIC} 30\n" in (ask(stage, commands, BOB, direct, "!group slow 30") or "")
     assert f"{PUBLIC}  Room {PUBLIC}\n{CLOSED}  Room {CLOSED}" in answer
     assert ask(stage, commands, CAROL, direct, "!group") == texts.text("command.no_groups", "en")
 

@@ -105,6 +105,28 @@ def test_ids_with_wildcards(value: str) -> None:
     assert load(at("exempt", [value])).exempt == (value,)
 
 
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["study", ""], {"groups.categories.1": "must have 1 to 60 characters"}),
+        (["x" * 61], {"groups.categories.0": "must have 1 to 60 characters"}),
+        ([" "], {"groups.categories.0": "must have 1 to 60 characters"}),
+        (["study", "-"], {"groups.categories.1": "must not be -, by which a category is taken back"}),
+        (
+            ["Study", "sport", "study "],
+            {"groups.categories": "must be told apart by more than case and blanks: 'Study' and 'study ' are the same"},
+        ),
+        (["x" * 60, "study", "学习", "-a"], {}),
+    ],
+)
+def test_names_of_categories(names: list[str], found: dict[str, str]) -> None:
+    wanted = at("groups.categories", names)
+    if found:
+        assert problems(wanted) == found
+    else:
+        assert load(wanted).groups.categories == tuple(names)
+
+
 @pytest.mark.parametrize("value", ["room-fool", "unavailable", "reserved-state", 7, None])
 def test_only_rules_can_be_dry(value: object) -> None:
     found = problems(at("dry_run", ["room-full", value]))

@@ -18,6 +18,7 @@ from synapse_groupreg.config.retention import ROOM_ID, RetentionConfig
 from synapse_groupreg.config.types import (
     CODES,
     AssuranceName,
+    Categories,
     Code,
     Count,
     Duration,
@@ -156,8 +157,8 @@ class GroupsConfig(Section):
     """Whether a group that anybody may enter or find has the alias `#g<number>`, for as long as that is so."""
     pages: Literal["members", "everybody"] = "members"
     """Who sees the page of any other group: members, by a link that they ask for and that ends, or everybody."""
-    categories: tuple[Annotated[str, Field(min_length=1, max_length=60)], ...] = ()
-    """Names of which a founder may give one to a group (article 7.1)."""
+    categories: Categories = ()
+    """Names of which a founder may give one to a group (article 7.1); they differ by more than case."""
 
 
 class TextsConfig(Section):

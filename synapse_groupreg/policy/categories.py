@@ -4,20 +4,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
+
+from synapse_groupreg.config.types import NO_CATEGORY, folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NONE = "-"
-"""What people write for no category."""
+NONE = NO_CATEGORY
 
 
 def choose(said: str, categories: Iterable[str]) -> str | None:
     """The category that somebody means, however typed, as the operator wrote it; None if there is no such one."""
-    return next((one for one in categories if _normal(one) == _normal(said)), None)
-
-
-def _normal(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    return next((one for one in categories if folded(one) == folded(said)), None)

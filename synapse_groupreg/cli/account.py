@@ -14,7 +14,16 @@ from synapse_groupreg.cli.changes import report, words
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.failures import BadInput
 from synapse_groupreg.cli.measures import show_measures
-from synapse_groupreg.cli.options import Cli, Places, act_command, check_user_id, places, places_or_null, server_command
+from synapse_groupreg.cli.options import (
+    Cli,
+    OneOf,
+    Places,
+    act_command,
+    check_user_id,
+    places,
+    places_or_null,
+    server_command,
+)
 from synapse_groupreg.cli.session import read_secret
 from synapse_groupreg.cli.times import now_ms, utc
 
@@ -56,7 +65,7 @@ def show(cli: Cli, user: str | None, reason: str | None) -> None:
 
 @account.command()
 @click.argument("user")
-@click.argument("assurance", type=click.Choice(["contact", "real_name", "in_person"]))
+@click.argument("assurance", type=OneOf(["contact", "real_name", "in_person"]))
 @click.option("--provider", default="operator", show_default=True, help="Who checked the identity.")
 @click.option("--reference", metavar="TEXT", help="Your own number of the person; visible in the shell's history.")
 @click.option(
@@ -75,8 +84,8 @@ def verify(
 ) -> None:
     """Record that an account's identity was checked.
 
-    USER is a full Matrix id; ASSURANCE says how well it was checked. The server keeps a reference only as a keyed
-    digest; accounts with the same reference count as one person.
+    USER is a full Matrix id; ASSURANCE how well it was checked: contact, real_name or in_person. The server
+    keeps a reference only as a keyed digest; accounts with the same reference count as one person.
     """
     if reference and reference_file:
         message = "Give --reference or --reference-file, not both."

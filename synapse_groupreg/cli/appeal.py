@@ -12,7 +12,7 @@ from synapse_groupreg.cli.changes import report as say
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.journal import say_rest
 from synapse_groupreg.cli.measures import say_effects
-from synapse_groupreg.cli.options import Cli, check_user_id, limit_option, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, check_user_id, limit_option, server_command
 from synapse_groupreg.cli.times import EXAMPLES, moment, utc
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def make(cli: Cli, measure: int, text: str, *, dry_run: bool) -> None:
 
 @appeal.command()
 @click.argument("number", type=click.IntRange(min=1))
-@click.argument("outcome", type=click.Choice(OUTCOMES))
-@click.option("--scope", type=click.Choice(["groups"]), help="For changed: bar from groups only, no more as a whole.")
+@click.argument("outcome", type=OneOf(OUTCOMES))
+@click.option("--scope", type=OneOf(["groups"]), help="For changed: bar from groups only, no more as a whole.")
 @click.option("--until", "until_ms", type=moment, metavar="WHEN", help=f"For changed: an earlier end, {EXAMPLES}.")
 @click.option("--deadline", "deadline_ms", type=moment, metavar="WHEN", help="For changed: a warning's later deadline.")
 @click.option("--reason", metavar="TEXT", required=True, help="Why; who appealed reads it.")

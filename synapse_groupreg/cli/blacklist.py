@@ -13,7 +13,7 @@ from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.failures import NotFound
 from synapse_groupreg.cli.journal import say_rest
 from synapse_groupreg.cli.measures import LIFTED, SAID, say_effects, show_measures
-from synapse_groupreg.cli.options import Cli, act_command, limit_option, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, act_command, limit_option, server_command
 from synapse_groupreg.cli.policy_lists import export, follow, followed, import_, unfollow
 from synapse_groupreg.cli.times import EXAMPLES, moment, now_ms
 
@@ -51,7 +51,7 @@ def list_(cli: Cli, limit: int, subject: str | None, *, everything: bool) -> Non
 @click.option("--basis", metavar="TEXT", required=True, help="The rule that it rests on, like 'article 11.3'.")
 @click.option(
     "--scope",
-    type=click.Choice(["groups", "account"]),
+    type=OneOf(["groups", "account"]),
     help="What an account loses: the functions of groups, or also its login.  [default: the server's rule]",
 )
 @click.option("--until", "until_ms", type=moment, metavar="WHEN", help=f"When it ends, {EXAMPLES}.")

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from synapse_groupreg.cli.changes import report, waits
-from synapse_groupreg.cli.options import Cli, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, server_command
 from synapse_groupreg.cli.times import EXAMPLES, moment, utc
 
-SWITCHES = click.Choice(["posting", "joining", "founding"])
+SWITCHES = OneOf(["posting", "joining", "founding"])
 
 
 @click.group()

@@ -14,7 +14,7 @@ import click
 
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.failures import BadInput
-from synapse_groupreg.cli.options import Cli, act_command, check_user_id
+from synapse_groupreg.cli.options import Cli, OneOf, act_command, check_user_id
 from synapse_groupreg.cli.output import plural
 from synapse_groupreg.cli.times import since, until
 from synapse_groupreg.retention.bundle import file_name
@@ -51,7 +51,7 @@ def export_command(command: Any) -> Any:
         click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help=to_file),
         click.option("--content", is_flag=True, help="Show what events say, where it is kept; needs --reason."),
         click.option("--identities", is_flag=True, help="Show everybody's names and addresses; needs --reason."),
-        click.option("--log", type=click.Choice(list(LogName)), default="events", show_default=True, help="Which log."),
+        click.option("--log", type=OneOf(list(LogName)), default="events", show_default=True, help="Which log."),
         click.option("--to", "to_ms", callback=until, metavar="TIME", help="Not after; a day counts to its end."),
         click.option("--from", "from_ms", callback=since, metavar="TIME", help="Not before, like 7d or 2026-11-01."),
         click.option("--basis", required=True, metavar="TEXT", help="The legal basis."),
@@ -95,7 +95,7 @@ def range_(cli: Cli, first: int | None, end: int | None, **options: Any) -> None
 @export.command()
 @click.option("--room", metavar="ROOM", help="Only what happened in this room (id or alias).")
 @click.option("--account", metavar="USER", help="Only what this account did, or what was done to it.")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(list(Kind)), help="Only this kind; repeatable.")
+@click.option("--kind", "kinds", multiple=True, type=OneOf(list(Kind)), help="Only this kind; repeatable.")
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type of event, attempt or act.")
 @click.option("--code", "codes", multiple=True, metavar="CODE", help="Only refusals with this code, like room-full.")
 @export_command

@@ -13,7 +13,7 @@ import click
 
 from synapse_groupreg.cli.check_config import find_entry, read_yaml
 from synapse_groupreg.cli.failures import BadInput, Failure
-from synapse_groupreg.cli.options import Cli, json_option, pass_cli
+from synapse_groupreg.cli.options import Cli, OneOf, json_option, pass_cli
 from synapse_groupreg.cli.output import plural
 from synapse_groupreg.retention.records import LogName
 
@@ -44,7 +44,7 @@ class Place:
 )
 @click.option("--server-name", metavar="NAME", help="Of the homeserver, if the file is not homeserver.yaml.")
 @click.option("--keys", type=click.Path(path_type=Path), help="Folder of the keys, if it is not where the file says.")
-@click.option("--log", "logs", multiple=True, type=click.Choice(list(LogName)), help="Only this log.")
+@click.option("--log", "logs", multiple=True, type=OneOf(list(LogName)), help="Only this log.")
 @click.option("--period", "months", multiple=True, metavar="MONTH", help="Only this month, like 2026-11; repeatable.")
 @json_option
 @pass_cli

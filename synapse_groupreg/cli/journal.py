@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synapse_groupreg.cli.changes import differences
-from synapse_groupreg.cli.options import Cli, limit_option, server_command
+from synapse_groupreg.cli.changes import differences, without
+from synapse_groupreg.cli.options import Cli, OneOf, limit_option, server_command
+from synapse_groupreg.cli.output import brief
 from synapse_groupreg.cli.times import utc
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ REFUSAL_COLUMNS = ("when (UTC)", "account", "code", "attempt", "room", "times", 
 @limit_option
 @server_command
 def acts(cli: Cli, limit: int, author: str | None, subject: str | None, action: str | None) -> None:
-    """List what staff did, newest first: who, what, on whom, why."""
+    """List what staff did, newest first: who, what, on whom, why. Long texts are cut; --json has them whole."""
     answer = cli.client().listing("acts", "acts", limit=limit, author=author, subject=subject, action=action)
     if cli.as_json:
         cli.out.data(answer)
@@ -62,7 +63,7 @@ def refusals(cli: Cli, limit: int, account: str | None, code: str | None, room: 
 
 @click.command()
 @click.option("--account", metavar="USER", help="Only notices to this account.")
-@click.option("--state", type=click.Choice(NOTICE_STATES), help="Only notices that are this far.")
+@click.option("--state", type=OneOf(NOTICE_STATES), help="Only notices that are this far.")
 @limit_option
 @server_command
 def notices(cli: Cli, limit: int, account: str | None, state: str | None) -> None:
@@ -91,9 +92,12 @@ def notice_row(notice: Mapping[str, Any]) -> list[Cell]:
 
 
 def act_row(act: Mapping[str, Any]) -> list[Cell]:
-    """Write one act."""
-    change = "; ".join(differences(as_object(act.get("before")), as_object(act.get("after"))))
-    return [utc(act.get("ts_ms")), act.get("author"), act.get("action"), act.get("subject"), change, act.get("reason")]
+    """Write one act; its reason stands in the last column and not in the change, too."""
+    before, after, reason = as_object(act.get("before")), as_object(act.get("after")), act.get("reason")
+    told = ("reason",) if after.get("reason") == reason else ()
+    change = "; ".join(differences(without(before, told), without(after, told)))
+    who_and_what = [act.get("author"), act.get("action"), act.get("subject")]
+    return [utc(act.get("ts_ms")), *who_and_what, brief(change), brief(reason or "")]
 
 
 def as_object(held: object) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from synapse_groupreg.cli.changes import words
 from synapse_groupreg.cli.client import is_number, path
 from synapse_groupreg.cli.journal import say_rest
 from synapse_groupreg.cli.measures import LIFTED, SAID, say_effects, show_measures
-from synapse_groupreg.cli.options import Cli, act_command, limit_option, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, act_command, limit_option, server_command
 from synapse_groupreg.cli.times import EXAMPLES, moment, now_ms, utc
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def when(name: str, field: str, text: str) -> Callable[[Any], Any]:
 
 
 @measure.command()
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=OneOf(KINDS))
 @click.argument("subject")
 @click.option("--basis", metavar="TEXT", required=True, help="The article, or the clause and version of the agreement.")
 @click.option("--in", "room", metavar="ROOM", help="The one group in which posting or management is suspended.")
@@ -60,7 +60,8 @@ def when(name: str, field: str, text: str) -> Callable[[Any], Any]:
 def impose(cli: Cli, kind: str, subject: str, room: str | None, *, dry_run: bool, **fields: Any) -> None:
     """Impose a measure on an account (and its person) or a group.
 
-    KIND says what; SUBJECT is '@user:example.org', '!room:example.org', '#alias:example.org' (put it in quotes), or the
+    KIND is warning, posting-suspended, joining-suspended, management-suspended, founding-revoked, closed or
+    blacklisted; SUBJECT is '@user:example.org', '!room:example.org', '#alias:example.org' (put it in quotes), or the
     number of a group. The same kind on the same subject again changes the open measure.
     """
     client = cli.client()
@@ -98,7 +99,7 @@ def lift(cli: Cli, number: int, *, dry_run: bool, reason: str | None) -> None:
 @measure.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also measures that ended or were lifted.")
 @click.option("--subject", metavar="ENTITY", help="Only measures on this account, room, server or glob.")
-@click.option("--kind", type=click.Choice((*KINDS, "emergency")), help="Only measures of this kind.")
+@click.option("--kind", type=OneOf((*KINDS, "emergency")), help="Only measures of this kind.")
 @click.option("--due", is_flag=True, help="Only those that wait for you: a deadline, a review date, or a report.")
 @limit_option
 @server_command
@@ -144,13 +145,14 @@ def show(cli: Cli, number: int) -> None:
 
 @measure.command()
 @click.argument("number", type=click.IntRange(min=1))
-@click.argument("state", type=click.Choice(STATES))
+@click.argument("state", type=OneOf(STATES))
 @click.option("--text", metavar="TEXT", help="The receipt of a report that was handed in, or why there is none.")
 @act_command
 def report(cli: Cli, number: int, state: str, text: str | None, *, dry_run: bool, reason: str | None) -> None:
     """Note how far the report of a measure to the authority is; nothing is sent by this.
 
-    NUMBER is the one that groupreg measure list shows; STATE handed-in takes the receipt as --text, not-reported why.
+    NUMBER is the one that groupreg measure list shows; STATE is not-due, due, handed-in (takes the receipt as --text)
+    or not-reported (takes why).
     """
     held = {"state": state, "text": text, "reason": reason}
     body = {name: value for name, value in held.items() if value is not None}

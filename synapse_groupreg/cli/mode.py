@@ -8,14 +8,14 @@ import click
 
 from synapse_groupreg.cli.changes import report
 from synapse_groupreg.cli.failures import Refused
-from synapse_groupreg.cli.options import Cli, act_command
+from synapse_groupreg.cli.options import Cli, OneOf, act_command
 from synapse_groupreg.cli.output import only
 from synapse_groupreg.cli.plan import summary
 from synapse_groupreg.cli.server import mode_sentence
 
 
 @click.command()
-@click.argument("mode", type=click.Choice(["dry", "enforce"]), required=False)
+@click.argument("mode", type=OneOf(["dry", "enforce"]), required=False)
 @click.option("--yes", is_flag=True, help="Don't ask before enforcing.")
 @act_command
 def mode(cli: Cli, mode: str | None, *, yes: bool, dry_run: bool, reason: str | None) -> None:

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import os
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import attrs
 import click
+from typing_extensions import override
 
 from synapse_groupreg.cli.failures import BadInput
 from synapse_groupreg.cli.output import Output
@@ -106,6 +108,25 @@ def limit_option(command: F) -> F:
     """Let a list be cut, or asked for in full."""
     text = "At most this many rows; 0: all."
     return click.option("--limit", type=click.IntRange(min=0), default=100, show_default=True, help=text)(command)
+
+
+class OneOf(click.Choice):  # type: ignore[type-arg]  # click before 8.2 has no argument there
+    """One of some words; a mistyped one gets the nearest."""
+
+    @override
+    def get_metavar(self, param: click.Parameter, *context: Any, **by_name: Any) -> str | None:
+        """Call an argument by its name: its words stand in the help of the command."""
+        return None if isinstance(param, click.Argument) else super().get_metavar(param, *context, **by_name)
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Take the word, or say which ones there are."""
+        words = [str(choice) for choice in self.choices]
+        if str(value) not in words:
+            near = get_close_matches(str(value), words, 1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            self.fail(f"'{value}' is not one of {', '.join(words)}.{hint}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def places(text: str) -> Places:

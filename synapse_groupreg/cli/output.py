@@ -25,6 +25,9 @@ Cell: TypeAlias = str | int | None
 PIPED_WIDTH = 4000
 """Wide enough that a row stays one line when a program reads it: rich would cut it at 80 columns."""
 
+LONGEST = 80
+"""Characters of a text that a table of many rows shows."""
+
 ZERO_WIDTH_JOINER = "\u200d"
 UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories that move the cursor, reverse the text or break the line."""
@@ -43,6 +46,11 @@ def show(cell: Cell) -> str:
     if cell is None or cell == "":
         return "-"
     return f"{cell:,}" if isinstance(cell, int) else clean(cell)
+
+
+def brief(text: str, most: int = LONGEST) -> str:
+    """Cut a text for a table, so that one long reason doesn't widen every row."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -18,7 +18,7 @@ from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.export import check_free, new_file
 from synapse_groupreg.cli.failures import BadInput, Failure, Refused
 from synapse_groupreg.cli.journal import say_rest
-from synapse_groupreg.cli.options import Cli, act_command, limit_option, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, act_command, limit_option, server_command
 from synapse_groupreg.cli.packet_text import markdown
 from synapse_groupreg.cli.times import utc
 
@@ -30,7 +30,7 @@ STATES = ("handed-in", "receipt")
 COLUMNS = ("id", "measures", "made (UTC)", "by", "state", "since (UTC)", "text")
 _EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
 _IN_LANGUAGE = click.option(
-    "--language", type=click.Choice(texts.LANGUAGES), help="Of what people read.  [default: the server's]"
+    "--language", type=OneOf(texts.LANGUAGES), help="Of what people read.  [default: the server's]"
 )
 
 
@@ -130,7 +130,7 @@ def show(cli: Cli, number: int, out: Path | None, reason: str | None, language: 
 
 @packet.command()
 @click.argument("number", type=click.IntRange(min=1))
-@click.argument("state", type=click.Choice(STATES))
+@click.argument("state", type=OneOf(STATES))
 @click.option("--text", metavar="TEXT", required=True, help="The receipt, or how it was handed in.")
 @act_command
 def state(cli: Cli, number: int, state: str, text: str, *, dry_run: bool, reason: str | None) -> None:

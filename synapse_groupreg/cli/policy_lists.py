@@ -14,7 +14,7 @@ import click
 from synapse_groupreg.cli.changes import report, waits
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.failures import BadInput, TooMany
-from synapse_groupreg.cli.options import Cli, act_command, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, act_command, server_command
 from synapse_groupreg.cli.output import plural
 from synapse_groupreg.errors import Invalid
 from synapse_groupreg.policy import policy_files
@@ -36,7 +36,7 @@ TOUCHES = ("accounts", "others", "rooms", "servers")
 @click.command("import")
 @click.argument("source")
 @click.option("--basis", metavar="TEXT", required=True, help="The rule that the entries rest on, like 'article 11.3'.")
-@click.option("--scope", type=click.Choice(["groups", "account"]), help="What accounts lose.  [default: server's rule]")
+@click.option("--scope", type=OneOf(["groups", "account"]), help="What accounts lose.  [default: server's rule]")
 @click.option("--skip-refused", is_flag=True, help="Leave out rules that touch staff or this server.")
 @act_command
 def import_(cli: Cli, source: str, *, dry_run: bool, **fields: Any) -> None:
@@ -59,7 +59,7 @@ def import_(cli: Cli, source: str, *, dry_run: bool, **fields: Any) -> None:
 
 @click.command()
 @click.argument("target")
-@click.option("--format", "form", type=click.Choice(["json", "csv"]), help="Form of the file.  [default: by its name]")
+@click.option("--format", "form", type=OneOf(["json", "csv"]), help="Form of the file.  [default: by its name]")
 @click.option("--dry-run", is_flag=True, help="Only say what would be written.")
 @server_command
 def export(cli: Cli, target: str, form: str | None, *, dry_run: bool) -> None:

@@ -10,7 +10,7 @@ import click
 
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.failures import BadInput
-from synapse_groupreg.cli.options import Cli, check_user_id, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, check_user_id, server_command
 from synapse_groupreg.cli.output import plural
 from synapse_groupreg.cli.record_rows import (
     CHANGED,
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 PAGE = 1000
 """Records asked for at once, at most."""
-KINDS = click.Choice([kind.value for kind in Kind])
-LOGS = click.Choice([log.value for log in LogName])
+KINDS = OneOf([kind.value for kind in Kind])
+LOGS = OneOf([log.value for log in LogName])
 
 
 @click.group()

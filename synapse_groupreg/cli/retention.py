@@ -11,7 +11,7 @@ import click
 from synapse_groupreg.cli.changes import report, waits
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.journal import say_rest
-from synapse_groupreg.cli.options import Cli, check_user_id, limit_option, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, check_user_id, limit_option, server_command
 from synapse_groupreg.cli.output import plural
 from synapse_groupreg.cli.times import EXAMPLES, moment, now_ms, since, until, utc
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.cli.client import Answer
     from synapse_groupreg.cli.output import Cell
 
-LOGS = click.Choice(["events", "acts"])
+LOGS = OneOf(["events", "acts"])
 MIB = 1 << 20
 SAID = ("id", "author", "made_ms", "lifted_ms", "lifted_by")
 SAID_OF_ERASURE = ("id", "author", "asked_ms", "reason", "names", "records", "next_ms", "done_ms", "missing")

@@ -10,13 +10,13 @@ import click
 
 from synapse_groupreg.cli.changes import report
 from synapse_groupreg.cli.client import path
-from synapse_groupreg.cli.options import Cli, act_command, check_user_id, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, act_command, check_user_id, server_command
 
 if TYPE_CHECKING:
     from synapse_groupreg.cli.client import Client
 
 ROLES = ("operator", "reviewer", "identity_officer", "inspector")
-ROLE = click.Choice(ROLES)
+ROLE = OneOf(ROLES)
 
 
 @click.group()

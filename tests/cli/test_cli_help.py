@@ -96,3 +96,22 @@ def test_an_unknown_command_is_wrong_usage(logged_out: Callable[..., Result]) ->
     slip = logged_out("stauts")
     assert slip.exit_code == 2
     assert "Did you mean 'status'?" in slip.output
+
+
+@pytest.mark.parametrize(
+    ("command", "near"),
+    [(["measure", "impose", "warnign"], "warning"), (["mode", "enforced"], "enforce")],
+)
+def test_a_mistyped_choice_gets_the_nearest_one(groupreg: Callable[..., Result], command: list[str], near: str) -> None:
+    said = groupreg(*command)
+    assert (said.exit_code, f"Did you mean '{near}'?" in said.stderr) == (2, True)
+
+
+def test_an_argument_is_called_by_its_name_and_its_words_stand_in_the_help() -> None:
+    for name, command in tree(main):
+        context = click.Context(command, info_name=name)
+        for param in command.params:
+            if isinstance(param, click.Argument) and isinstance(param.type, click.Choice):
+                assert "{" not in command.get_usage(context)
+                missing = [word for word in param.type.choices if str(word) not in (command.help or "")]
+                assert not missing, f"{name}: {missing}"

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from synapse_groupreg.cli.changes import differences
+from synapse_groupreg.cli.journal import act_row
 from synapse_groupreg.cli.output import Output, clean, console_for
 from synapse_groupreg.cli.times import lasting, moment, parse_moment, utc
 
@@ -129,3 +130,11 @@ def test_differences_name_before_and_after() -> None:
     assert differences(None, {"scope": "groups", "until_ms": NOW}) == ["scope groups", "until 2026-03-01 12:00 UTC"]
     assert differences({"roles": ["operator"]}, {"roles": []}) == ["roles operator -> none"]
     assert differences(None, None) == []
+
+
+def test_a_long_reason_of_an_act_is_cut_and_said_once() -> None:
+    why = "because " * 40
+    act = {"ts_ms": NOW, "reason": why, "before": {"reason": "old", "until": 1}, "after": {"reason": why, "until": 2}}
+    assert act_row(act)[4:] == ["until 1 -> 2", f"{why[:79]}…"]
+    told = act_row({**act, "reason": "upgrade", "after": {"reason": "new", "until": 1}})
+    assert told[4:] == ["reason old -> new", "upgrade"]

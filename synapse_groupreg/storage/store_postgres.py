@@ -196,7 +196,8 @@ class PostgresStore(PostgresReader, RowStore):
         columns = ", ".join(COLUMNS[table])
         sql = f"COPY {tables_of(self._log, period)[table]} ({columns}) FROM STDIN WITH (NULL '{_NULL}')"
         with self._link.cursor() as cursor:
-            cursor.copy_expert(sql, _Lines(rows, _records if table == "records" else _lines))
+            lines = _Lines(rows, _records if table == "records" else _lines)
+            cursor.copy_expert(sql, lines)  # type: ignore[arg-type]  # a COPY asks for no single lines
 
     @override
     def _forgotten(self, period: Period) -> None:

@@ -133,12 +133,14 @@ def skips(txn: Transaction, setting: Setting, action: Impose, kind: SubjectKind,
     subjects = [(kind, subject)]
     if kind is SubjectKind.person:
         subjects += [(SubjectKind.account, one) for one in identity.accounts_of(txn, subject)]
-    if not skips_a_step(action.kind, measures.kinds_ever(txn, subjects, setting.now_ms)):
+    earlier = measures.kinds_ever(txn, subjects, setting.now_ms)
+    if not skips_a_step(action.kind, earlier):
         return False
     if not action.grave or action.review_ms is None:
+        missing = "was not suspended yet: suspend" if earlier else "was not warned yet: impose a warning"
         raise Conflict(
-            "The usual order is to warn, to suspend, to close: to skip a step, say why the case is grave (--grave, in a"
-            " request grave) and when it is looked at again (--review, review_ms)."
+            f"{action.entity} {missing} first; or, if the case is grave, say why (--grave, in a request grave) and when it"
+            " is looked at again (--review, review_ms)."
         )
     return True
 

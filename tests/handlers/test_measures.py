@@ -125,13 +125,19 @@ def test_the_same_kind_on_the_same_subject_extends(stage: Stage, room: str) -> N
 
 def test_the_usual_order_is_skipped_with_a_reason_and_a_review_only(stage: Stage, room: str) -> None:
     for more in ({}, {"grave": "threats"}, {"review_ms": NOW + DAY}):
-        with pytest.raises(Conflict, match="usual order"):
+        with pytest.raises(Conflict, match="was not warned yet: impose a warning first"):
             impose(stage, MeasureKind.closed, room, **more)
     assert impose(stage, MeasureKind.closed, room, grave="threats", review_ms=NOW + DAY).changed
     warned = warn(stage, BOB).id or 0
     stage.act(actions.Lift(measure_id=warned))
-    with pytest.raises(Conflict, match="usual order"):  # a warning that was taken back is none
+    with pytest.raises(Conflict, match="was not warned yet"):  # a warning that was taken back is none
         impose(stage, MeasureKind.posting_suspended, BOB)
+
+
+def test_who_was_only_warned_is_to_be_suspended_first(stage: Stage, room: str) -> None:
+    warn(stage, room)
+    with pytest.raises(Conflict, match="was not suspended yet: suspend first"):
+        impose(stage, MeasureKind.closed, room)
 
 
 def test_two_of_staff_for_a_skipped_step_for_staff_for_globs_and_for_many(sqlite_db: TestDatabase) -> None:

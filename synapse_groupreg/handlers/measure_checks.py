@@ -139,8 +139,8 @@ def skips(txn: Transaction, setting: Setting, action: Impose, kind: SubjectKind,
     if not action.grave or action.review_ms is None:
         missing = "was not suspended yet: suspend" if earlier else "was not warned yet: impose a warning"
         raise Conflict(
-            f"{action.entity} {missing} first; or, if the case is grave, say why (--grave, in a request grave) and when it"
-            " is looked at again (--review, review_ms)."
+            f"{action.entity} {missing} first; or, if the case is grave, say why (--grave, in a request grave) and when"
+            " it is looked at again (--review, review_ms)."
         )
     return True
 

@@ -322,7 +322,7 @@ def test_an_emergency_stops_everybody_but_staff(server: Homeserver, admin: Staff
 def test_a_step_is_skipped_only_by_two_for_a_grave_case(reviewer: Staff, second: Staff, member: Person) -> None:
     group = member.found_group()
     answer = ask(reviewer, "closed", group)
-    assert (answer.status, "usual order" in answer.body["error"]) == (409, True)
+    assert (answer.status, "was not warned yet" in answer.body["error"]) == (409, True)
     waiting = ask(reviewer, "posting-suspended", group, grave="threats", review_ms=soon()).good()
     assert not waiting["changed"]
     member.send(group).good()

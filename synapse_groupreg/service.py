@@ -109,6 +109,8 @@ class Service:
         every(Removing(database, homeserver).work, _EVERY_SECOND_MS, desc="groupreg_removals")
         overflow = Overflow(config, database, homeserver, self._process.snapshot, self._process.words)
         every(overflow.work, _OVERFLOW_MS, desc="groupreg_overflow")
+        # Whoever comes in from now on counts, also within the first two seconds.
+        self._process.api.delayed_background_call(0, overflow.work, desc="groupreg_overflow")
         numbering = Numbering(config, database, homeserver, self._process.snapshot)
         every(numbering.every_second, _EVERY_SECOND_MS, desc="groupreg_numbers")
         every(numbering.every_minute, _UPKEEP_SELDOM_MS, desc="groupreg_numbers_all")

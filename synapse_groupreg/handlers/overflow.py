@@ -4,7 +4,8 @@
 
 Nobody can keep a server that is in a room from letting in more of its people. What this server lets in stays exact;
 those who come in elsewhere beyond the cap are removed within seconds, the newest first: the best that can be done.
-Whoever was a member before, or was let in here, stays.
+Whoever was a member before, or was let in here, stays; so does who came in while nobody looked: while this process was
+down, or in a dry run.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from synapse_groupreg.handlers import metrics
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.handlers.writers import remover
 from synapse_groupreg.policy.blacklist import server_of
-from synapse_groupreg.policy.quotas import RoomFull
-from synapse_groupreg.storage import acts, arrivals, meta, quotas, rooms, state
+from synapse_groupreg.policy.quotas import LOCAL_RESERVATION_MS, RoomFull
+from synapse_groupreg.storage import acts, arrivals, quotas, rooms, state
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
@@ -69,6 +70,9 @@ class Overflow:
             self._seen.clear()
             return
         now_ms = self._homeserver.now_ms()
+        # Of who came in longer ago, nothing tells any more whether they were let in here.
+        while self._seen and self._seen[0][0] <= now_ms - LOCAL_RESERVATION_MS:
+            self._seen.popleft()
         last, found = await self._database.run("groupreg_overflow", self._look, now_ms)
         self._seen.append((now_ms, last))
         while len(self._seen) > 1 and self._seen[1][0] <= now_ms - LATE_MS:
@@ -78,16 +82,9 @@ class Overflow:
 
     def _look(self, txn: Transaction, now_ms: int) -> tuple[int, list[Surplus]]:
         last = arrivals.position(txn)
-        if not self._seen:
-            kept = meta.get(txn, meta.ARRIVALS)  # who came in while this process was down
-            after = last if kept is None else min(int(kept), last)
-        else:
-            after = self._seen[0][1]
-        if meta.get(txn, meta.ARRIVALS) != str(after):
-            meta.put(txn, meta.ARRIVALS, str(after))
-        if after == last:
+        if not self._seen or self._seen[0][1] == last:
             return last, []
-        return last, too_many(txn, self._config, self._homeserver.server_name, after, now_ms)
+        return last, too_many(txn, self._config, self._homeserver.server_name, self._seen[0][1], now_ms)
 
     async def _remove(self, surplus: Surplus) -> None:
         wording = self._words.word(

@@ -19,8 +19,6 @@ IDENTITY_KEY = "identity-key"
 """Fingerprint of the key that digested the references in this database."""
 CONTACTS_TAKEN_OVER = "contacts-taken-over"
 """Set once the verified addresses from before the module were taken over."""
-ARRIVALS = "arrivals"
-"""From where in Synapse's stream of state changes on to look who came into full groups."""
 
 OUR_ACCOUNT = "our-account:"
 """Prefix of the names of accounts that the module registered, or is about to."""

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
-from synapse_groupreg.handlers.overflow import Surplus, too_many
+from types import SimpleNamespace
+
+from synapse_groupreg.handlers.overflow import Overflow, Surplus, too_many
+from synapse_groupreg.handlers.wording import Words
 from synapse_groupreg.policy.quotas import LOCAL_RESERVATION_MS
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import arrivals, quotas, rooms
-from tests.database import SERVER
+from tests.database import SERVER, result_of
 from tests.handlers.stage import ALICE, BOB, CAROL, NOW, Stage
 from tests.storage import seed
 
@@ -68,6 +71,52 @@ def test_who_was_let_in_here_stays(stage: Stage) -> None:
     for user in (BOB, CAROL):
         scene.be(user, "join")
     assert scene.surplus() == [FAY]
+
+
+class Watch:
+    """The loop, and whom it removed."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.stage = scene.stage
+        self.removed: list[str] = []
+        self.snapshot = SimpleNamespace(mode="enforce")
+        config = scene.stage.config.model_copy(update={"federation": "open"})
+        self.server = SimpleNamespace(
+            server_name=SERVER, public_baseurl="/", now_ms=self.stage.homeserver.now_ms, remove=self.remove
+        )
+        words = Words(self.stage.database, self.stage.homeserver, "en")
+        self.loop = Overflow(config, self.stage.database, self.server, self.snapshot, words)  # type: ignore[arg-type]  # as much of them as it asks for
+
+    async def remove(self, user_id: str, room_id: str, *, by: str, reason: str) -> None:
+        assert by == ALICE
+        assert "This group is full" in reason
+        self.stage.do(seed.set_membership, room_id, user_id, "leave", sender=by)
+        self.removed.append(user_id)
+
+    def after(self, milliseconds: int) -> list[str]:
+        self.stage.homeserver.now += milliseconds
+        result_of(self.loop.work())
+        return self.removed
+
+
+def test_who_came_in_while_nobody_looked_stays(stage: Stage) -> None:
+    scene = Scene(stage, cap=2, members=[BOB])
+    scene.be(EVE, "join")
+    watch = Watch(scene)
+    assert watch.after(0) == []  # it was down
+    watch.snapshot.mode = "dry"
+    watch.after(2_000)
+    scene.be(FAY, "join")
+    assert watch.after(2_000) == []
+    watch.snapshot.mode = "enforce"
+    assert watch.after(2_000) == []
+    scene.be(GUS, "join")
+    assert watch.after(2_000) == [GUS]
+    scene.be(GUS, "join")
+    assert watch.after(LOCAL_RESERVATION_MS) == [GUS]  # it stood still, and may have been let in here meanwhile
+    assert watch.after(2_000) == [GUS]
+    [act] = [one for one in stage.journal() if one.action == "remove"]
+    assert act.subject == GUS
 
 
 def test_only_groups_that_were_founded_here_are_looked_at(stage: Stage) -> None:

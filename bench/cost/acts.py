@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ACTS = ("createRoom", "invite", "login")
-EACH = 5
+EACH = 8
 """Acts of a turn."""
 SIZE = 10
 

@@ -29,12 +29,12 @@ LOOKUPS = "synapse_util_caches_cache"
 
 def warm(runs: Turns) -> list[Line]:
     """Every room's state fits the cache; each size by itself, more often where a message costs less."""
-    return list(_sends("warm", LARGE, runs, [((10,), 24), ((500,), 8), ((2_000,), 3)]))
+    return list(_sends("warm", LARGE, runs, [((10,), 80), ((500,), 24), ((2_000,), 8)]))
 
 
 def cold(runs: Turns) -> list[Line]:
     """The rooms' states don't fit the cache, as on a server with many busy rooms: so they are sent to in turn."""
-    return list(_sends("cold", SMALL, runs, [(SIZES, 4)]))
+    return list(_sends("cold", SMALL, runs, [(SIZES, 10)]))
 
 
 def _sends(name: str, cache: str, runs: Turns, groups: list[tuple[tuple[int, ...], int]]) -> Iterator[Line]:

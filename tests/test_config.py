@@ -27,6 +27,7 @@ NUMBER = "must be a whole number"
 MAPPING = "must be a mapping of options to values"
 LEVEL = "must be 'none', 'contact', 'real_name' or 'in_person'"
 USER = "must be a Matrix user id, in which * and ? may stand for other characters, like '@bridge_*:example.org'"
+TIERS = "must be numbers of members, each larger than the one before, like [50, 200, 500]"
 CODE = "must be 'room-full', 'too-many-founded', "
 
 
@@ -81,6 +82,8 @@ def at(path: str, value: object) -> dict[str, Any]:
         ("quotas.members_per_room", 0, "must be greater than or equal to 1"),
         ("quotas.rooms_founded", -1, "must be greater than or equal to 0"),
         ("quotas.rooms_joined", 10**7, "must be less than or equal to 1000000"),
+        ("groups.size_tiers", [50, 50], TIERS),
+        ("groups.size_tiers", [*range(1, 21)], "must have fewer than 20 numbers"),
         ("roles.manager_power_level", 0, "must be greater than or equal to 1"),
         ("roles.manager_power_level", 101, "must be less than or equal to 100"),
         # misspelt or misplaced

@@ -12,7 +12,7 @@ from synapse_groupreg.cli.changes import report
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.failures import NotFound
 from synapse_groupreg.cli.journal import say_rest
-from synapse_groupreg.cli.measures import LIFTED, SAID, say_effects, show_measures
+from synapse_groupreg.cli.measures import LIFTED, SAID, say_effects, show_measures, warn_of_agreement
 from synapse_groupreg.cli.options import Cli, OneOf, act_command, limit_option, server_command
 from synapse_groupreg.cli.policy_lists import export, follow, followed, import_, unfollow
 from synapse_groupreg.cli.times import EXAMPLES, moment, now_ms
@@ -76,6 +76,7 @@ def add(cli: Cli, entity: str, *, dry_run: bool, **fields: Any) -> None:
     what = f"the {kind} {entity}" if kind else entity
     report(cli.out, answer, act=f"blacklist {what}", done=f"Blacklisted {what}{number}", said=SAID)
     say_effects(cli.out, answer)
+    warn_of_agreement(cli.out, answer)
 
 
 @blacklist.command()

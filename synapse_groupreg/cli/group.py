@@ -10,6 +10,7 @@ import click
 
 from synapse_groupreg.cli.changes import report
 from synapse_groupreg.cli.client import path
+from synapse_groupreg.cli.failures import Refused
 from synapse_groupreg.cli.options import Cli, act_command, check_user_id, limit_option, server_command
 from synapse_groupreg.cli.room import list_rooms, show_room
 from synapse_groupreg.cli.times import EXAMPLES, moment
@@ -55,13 +56,28 @@ def show(cli: Cli, group: str) -> None:
 
     GROUP is its number, like 123456786, or its id or an alias, in quotes.
     """
-    client = cli.client()
-    by_id = _by_id(client, group)
-    answer = client.get(path("groups", group)) if by_id is None else client.get(path("rooms", by_id))
+    answer = _look_up(cli.client(), group)
     if cli.as_json:
         cli.out.data(answer)
     else:
         show_room(cli.out, answer)
+
+
+@group.command()
+@click.argument("group")
+@server_command
+def number(cli: Cli, group: str) -> None:
+    """Print the number of a group and nothing else.
+
+    GROUP is its id or an alias, in quotes, or the number in any way in which people write it.
+    """
+    found = _look_up(cli.client(), group)["number"]
+    if found is None:
+        raise Refused(f"{group} has no number: direct chats, spaces and groups of other servers have none.")
+    if cli.as_json:
+        cli.out.data({"number": found})
+    else:
+        cli.out.say(found)
 
 
 @group.command()
@@ -185,6 +201,11 @@ def _say_dry(cli: Cli, answer: Answer) -> None:
 
 def _why(reason: str | None) -> dict[str, str]:
     return {"reason": reason} if reason else {}
+
+
+def _look_up(client: Client, group: str) -> Answer:
+    by_id = _by_id(client, group)
+    return client.get(path("groups", group)) if by_id is None else client.get(path("rooms", by_id))
 
 
 def _by_id(client: Client, group: str) -> str | None:

@@ -12,7 +12,7 @@ from synapse_groupreg.cli.changes import report as say
 from synapse_groupreg.cli.changes import words
 from synapse_groupreg.cli.client import is_number, path
 from synapse_groupreg.cli.journal import say_rest
-from synapse_groupreg.cli.measures import LIFTED, SAID, say_effects, show_measures
+from synapse_groupreg.cli.measures import LIFTED, SAID, say_effects, show_measures, warn_of_agreement
 from synapse_groupreg.cli.options import Cli, OneOf, act_command, limit_option, server_command
 from synapse_groupreg.cli.times import EXAMPLES, moment, now_ms, utc
 
@@ -29,7 +29,7 @@ KINDS = (
     "blacklisted",
 )
 STATES = ("not-due", "due", "handed-in", "not-reported")
-NAMES = {"report_ms": "report noted"}
+NAMES = {"report_ms": "report noted", "accepted": "agreement accepted"}
 """What a value is called that would else be called like another."""
 
 
@@ -74,6 +74,7 @@ def impose(cli: Cli, kind: str, subject: str, room: str | None, *, dry_run: bool
     number = f" (measure {answer['id']})" if answer.get("id") is not None else ""
     say(cli.out, answer, act=f"impose {kind} on {subject}", done=f"Imposed {kind} on {subject}{number}", said=SAID)
     say_effects(cli.out, answer)
+    warn_of_agreement(cli.out, answer)
 
 
 @measure.command()
@@ -136,11 +137,15 @@ def show(cli: Cli, number: int) -> None:
     cli.out.facts(
         f"Measure {number}",
         {
-            NAMES.get(name) or words(name): utc(held) if name.endswith("_ms") else held
+            NAMES.get(name) or words(name): utc(held) if name.endswith("_ms") else _shown(held)
             for name, held in answer.items()
             if name != "id"
         },
     )
+
+
+def _shown(held: Any) -> Any:
+    return ", ".join(held) or "no version" if isinstance(held, list) else held
 
 
 @measure.command()

@@ -61,6 +61,12 @@ def say_effects(out: Output, answer: Mapping[str, Any]) -> None:
             out.say(f"Nobody (more) is removed from {one['room_id']}.")
 
 
+def warn_of_agreement(out: Output, answer: Mapping[str, Any]) -> None:
+    """Say that a measure rests on an agreement which nobody whom it binds is known to have accepted."""
+    if not out.as_json and (answer.get("after") or {}).get("accepted") == []:
+        out.warn("The basis is the agreement, but Synapse knows no version of it that this person accepted.")
+
+
 def state(measure: Mapping[str, Any], now: int) -> str:
     """Say whether a measure holds (in force, due for review, ended or lifted), and that its report is due."""
     return f"{_held(measure, now)}, REPORT DUE" if measure.get("report") == "due" else _held(measure, now)

@@ -16,7 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MEASURE = (
-    *("kind", "subject", "scope", "room", "reason", "basis", "grave", "author", "start_ms", "until_ms", "review_ms"),
+    *(
+        "kind",
+        "subject",
+        "scope",
+        "room",
+        "reason",
+        "basis",
+        "accepted",
+        "grave",
+        "author",
+        "start_ms",
+        "until_ms",
+        "review_ms",
+    ),
     *("deadline_ms", "lifted_ms", "lifted_by", "lift_reason"),
 )
 _GROUP = ("number", "name", "room_id", "members", "founder")
@@ -82,6 +95,8 @@ class _Writer:
         """A value: times and words of ours in the language, all else as it is."""
         if name.endswith("_ms") and isinstance(held, int):
             return f"{utc(held)} UTC"
+        if isinstance(held, list):
+            return _plain(", ".join(held)) or self.say("none")
         return texts.text(f"{_NAMED[name]}.{held}", self.language) if name in _NAMED else _plain(str(held))
 
     def say(self, key: str, /, **facts: object) -> str:

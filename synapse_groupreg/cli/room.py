@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from synapse_groupreg import texts
 from synapse_groupreg.cli.changes import report
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.journal import say_rest
@@ -128,6 +129,10 @@ def _muted(room: Mapping[str, Any], mute: Mapping[str, Any]) -> str:
     return f"{named(room, mute['account'])} until {utc(mute['until_ms'])}" + (f" (“{why}”)" if why else "")
 
 
+def _size(tier: Mapping[str, Any] | None) -> str:
+    return "{tier} ({members})".format(**texts.size_tier("en", **tier)) if tier else "none"
+
+
 def show_room(out: Output, room: Answer) -> None:
     """Print one room."""
     members = members_of(room)
@@ -145,6 +150,7 @@ def show_room(out: Output, room: Answer) -> None:
             "managers": ", ".join(named(room, one) for one in room.get("managers") or []),
             "labels": ", ".join(f"{level} {word}" for level, word in (room.get("labels") or {}).items()) or "none",
             "members": members.get("used"),
+            "size tier": _size(room.get("size_tier")),
             "slow mode": f"once in {room['slow_ms'] // 1000} s" if room.get("slow_ms") else "off",
             "cap": f"{limit:,} ({own})" if isinstance(limit, int) else "none",
             "federated": "yes" if room.get("federated") else "no",

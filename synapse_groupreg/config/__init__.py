@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from synapse_groupreg.config.groups import GroupsConfig
 from synapse_groupreg.config.retention import ROOM_ID, RetentionConfig
 from synapse_groupreg.config.types import (
     CODES,
     AssuranceName,
-    Categories,
     Code,
     Count,
     Duration,
@@ -148,17 +148,6 @@ class LabelsConfig(Section):
     """Whether new groups are labelled, founders can have older ones labelled, and only the module writes labels."""
     languages: tuple[Language, ...] = ()
     """The languages of the words; none: `default_language` of `texts`."""
-
-
-class GroupsConfig(Section):
-    """What people see of a group: its number and its page (articles 8.2 and 8.3)."""
-
-    aliases: bool = True
-    """Whether a group that anybody may enter or find has the alias `#g<number>`, for as long as that is so."""
-    pages: Literal["members", "everybody"] = "members"
-    """Who sees the page of any other group: members, by a link that they ask for and that ends, or everybody."""
-    categories: Categories = ()
-    """Names of which a founder may give one to a group (article 7.1); they differ by more than case."""
 
 
 class TextsConfig(Section):

@@ -14,6 +14,7 @@ from synapse_groupreg.handlers.change import Change, Facts, Setting
 from synapse_groupreg.handlers.measures import Here, family, show, tell
 from synapse_groupreg.handlers.snapshot import touched_accounts
 from synapse_groupreg.handlers.touching import Look
+from synapse_groupreg.policy.agreements import rests_on_agreement
 from synapse_groupreg.policy.measures import (
     PEOPLE,
     SOMEBODY,
@@ -24,7 +25,7 @@ from synapse_groupreg.policy.measures import (
     SubjectKind,
 )
 from synapse_groupreg.policy.policy_lists import Target
-from synapse_groupreg.storage import measures, removals, state
+from synapse_groupreg.storage import measures, people, removals, state
 
 if TYPE_CHECKING:
     from synapse_groupreg.handlers.measures import News
@@ -50,6 +51,7 @@ def impose(txn: Transaction, setting: Setting, action: Impose) -> Change:
         measure_checks.nothing_above(txn, setting, action, kind, subject)
     skips = before is None and measure_checks.skips(txn, setting, action, kind, subject)
     after = _new(setting, action, kind, subject) if before is None else _changed(setting, action, before)
+    after = attrs.evolve(after, accepted=_accepted(txn, before, after))
     if before is None:
         after = measures.insert(txn, after)
     else:
@@ -178,6 +180,15 @@ def _review_ms(setting: Setting, action: Impose, before: Measure | None) -> int 
     if before is not None and before.review_ms:
         return before.review_ms
     return action.deadline_ms or setting.now_ms + REVIEW_MS
+
+
+def _accepted(txn: Transaction, before: Measure | None, after: Measure) -> tuple[str, ...] | None:
+    """The versions of the agreement that all accounts of who is bound had accepted as it first was the basis."""
+    if after.subject_kind not in SOMEBODY or not rests_on_agreement(after.basis):
+        return None
+    if before is not None and before.accepted is not None:
+        return before.accepted
+    return tuple(people.accepted(txn, family(txn, after)))
 
 
 def _touched_accounts(txn: Transaction, setting: Setting, measure: Measure) -> list[str]:

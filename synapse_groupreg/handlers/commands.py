@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import attrs
+
 from synapse_groupreg import texts
 from synapse_groupreg.errors import Conflict
 from synapse_groupreg.handlers import act_appeals, views
@@ -152,6 +154,10 @@ class Commands:
         group = question.group
         lines = [question.say("info.title", name=question.name, number=group.number), *self._people(question)]
         lines += [question.say("info.category", category=group.category)] if group.category else []
+        if group.size is not None:
+            lines.append(
+                question.say("info.size_tier", **texts.size_tier(question.language, **attrs.asdict(group.size)))
+            )
         lines += [one.text(question.language) for one in group.standing]
         if group.public or self._config.groups.pages == "everybody":
             lines.append(question.say("info.page", link=self._pages.links.address(group.number)))

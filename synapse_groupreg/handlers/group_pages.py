@@ -22,6 +22,7 @@ from synapse_groupreg.handlers.measures import suspended_in
 from synapse_groupreg.policy.measures import MeasureKind, SubjectKind, fold
 from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.roles import managers, power, users_of
+from synapse_groupreg.policy.sizes import size_tier
 from synapse_groupreg.storage import measures, numbers, people, quotas, rooms, state
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.policy.roles import Levels
+    from synapse_groupreg.policy.sizes import SizeTier
     from synapse_groupreg.storage.database import Database, Transaction
 
 PAGE_PATH = "_synapse/client/groupreg/g/"
@@ -85,6 +87,8 @@ class Group:
     standing: tuple[Standing, ...]
     category: str | None = None
     """What it is about."""
+    size: SizeTier | None = None
+    """By its members at that time."""
 
 
 class Links:
@@ -175,18 +179,20 @@ def look_at(txn: Transaction, number: str, config: GroupRegConfig, now_ms: int) 
     shown = leading[:_MANAGERS]
     names = people.names(txn, row.room_id, [*shown, row.founder])
     imposed = measures.of_subjects(txn, SubjectKind.room, [row.room_id], now_ms)
+    members = state.members(txn, row.room_id)
     return Group(
         room_id=row.room_id,
         number=number,
         name=state.name(txn, row.room_id),
         public=state.access(txn, [row.room_id]).get(row.room_id, False),
-        members=state.members(txn, row.room_id),
+        members=members,
         cap=quotas.limit(txn, quotas.room_subject(row.room_id), quotas.MEMBERS, config.quotas.members_per_room),
         founder=None if founder is None else names.get(founder, _local(founder)),
         founder_left=left,
         managers=tuple(names.get(one, _local(one)) for one in shown),
         more_managers=len(leading) - len(shown),
         category=rooms.category(txn, row.room_id),
+        size=size_tier(members, config.groups.size_tiers),
         standing=tuple(
             Standing(kind=one.kind.value, since_ms=one.start_ms, until_ms=one.until_ms) for one in fold(imposed, now_ms)
         ),

@@ -16,6 +16,7 @@ from synapse_groupreg.policy.blacklist import matches, server_matches, server_of
 from synapse_groupreg.policy.measures import SubjectKind, fold
 from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.roles import managers
+from synapse_groupreg.policy.sizes import size_tier
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import identity, measures, mutes, numbers, people, quotas, rooms, staff, state
 from synapse_groupreg.storage.identity import relatives
@@ -60,6 +61,7 @@ def room(txn: Transaction, room_id: str, config: GroupRegConfig, now_ms: int) ->
         message = f"This server is in no room {room_id}."
         raise NotFound(message)
     used = quotas.members(txn, room_id, now_ms, besides="", default=config.quotas.members_per_room)
+    tier = size_tier(state.members(txn, room_id), config.groups.size_tiers)
     leading = managers(
         state.content(txn, room_id, "m.room.power_levels"),
         from_level=config.roles.manager_power_level,
@@ -73,6 +75,7 @@ def room(txn: Transaction, room_id: str, config: GroupRegConfig, now_ms: int) ->
         "name": state.name(txn, room_id),
         "kind": row.kind.value,
         "category": rooms.category(txn, room_id),
+        "size_tier": None if tier is None else attrs.asdict(tier),
         "slow_ms": rooms.slow_ones(txn, [room_id]).get(room_id),
         "room_version": made.room_version,
         "founder": row.founder,

@@ -123,6 +123,8 @@ class Measure:
     """What only staff read."""
     basis: str
     """The article, or the clause of the agreement, that it rests on."""
+    accepted: tuple[str, ...] | None = None
+    """The versions of the agreement that those whom it binds had accepted; None where it doesn't rest on that."""
     grave: str | None = None
     """Why a step of the usual order was skipped."""
     author: str

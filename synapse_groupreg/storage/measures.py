@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -240,10 +241,17 @@ def reports_due(txn: Transaction) -> int:
 
 def _values(measure: Measure, fields: Iterable[str]) -> tuple[Any, ...]:
     # Enums are texts already; psycopg2 wants them plain.
-    found = (getattr(measure, field) for field in fields)
-    return tuple(str(value) if isinstance(value, str) else value for value in found)
+    return tuple(_value(getattr(measure, field)) for field in fields)
+
+
+def _value(held: Any) -> Any:
+    if isinstance(held, tuple):
+        return json.dumps(held)
+    return str(held) if isinstance(held, str) else held
 
 
 def _measure(row: tuple[Any, ...]) -> Measure:
     values: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
+    if values["accepted"] is not None:
+        values["accepted"] = tuple(json.loads(values["accepted"]))
     return Measure(**values | {name: kind(values[name]) for name, kind in _ENUMS.items()})

@@ -47,6 +47,12 @@ def has_threepid(txn: Transaction, user_id: str) -> bool:
     return txn.fetchone() is not None
 
 
+def accepted(txn: Transaction, user_ids: Iterable[str]) -> list[str]:
+    """The versions of the agreement that these accounts accepted last, as Synapse's `user_consent` keeps them."""
+    sql = "SELECT consent_version FROM users WHERE name IN ({}) AND consent_version <> ''"
+    return sorted({str(row[0]) for row in select_in(txn, sql, user_ids)})
+
+
 def names(txn: Transaction, room_id: str, user_ids: Iterable[str]) -> dict[str, str]:
     """The names that people chose, for those who have one: in a room, else in general."""
     wanted = list(user_ids)

@@ -76,6 +76,13 @@ def moment(ms: int, language: str) -> str:
     return text("format.datetime", language, year=when.year, month=month, day=when.day, time=f"{when:%H:%M}")
 
 
+def size_tier(language: str, *, number: int, of: int, least: int, most: int | None) -> dict[str, str]:
+    """The `tier` of a group by its size, and of how many `members` that is."""
+    kind = "over" if most is None else "between" if least else "upto"
+    members = text(f"group.size.{kind}", language, least=f"{least:,}", most=f"{most or 0:,}")
+    return {"tier": text("group.size.tier", language, number=number, of=of), "members": members}
+
+
 def refusal(code: str, language: str, *, info: str, **facts: object) -> str:
     """The text of a refusal: why, for what reason and until when if that is known, what helps, and the link `info`.
 
@@ -109,6 +116,10 @@ def news(news: str, kind: str, language: str, *, room: str | None, info: str, **
     said = [text("measure.changed", language)] if news == "changed" else []
     said += [text(f"measure.imposed.{kind}.{whom}", language, where=where)]
     said += [text("refusal.reason", language, **facts), text("measure.basis", language, basis=facts["basis"])]
+    accepted = facts.get("accepted")
+    if accepted is not None:
+        key = "measure.accepted" if accepted else "measure.accepted-none"
+        said.append(text(key, language, accepted=", ".join(accepted)))
     times = (("refusal.until", "until", facts["until_ms"]), ("measure.deadline", "deadline", facts["deadline_ms"]))
     said += [text(key, language, **{name: moment(ms, language)}) for key, name, ms in times if ms is not None]
     return "\n\n".join([text("format.gap", language).join(said), text("refusal.more", language, info=info)])

@@ -40,6 +40,7 @@ def render_group(
         server=server_name,
         group=group,
         name=group.name or texts.text("group.unnamed", language),
+        size=None if group.size is None else texts.size_tier(language, **attrs.asdict(group.size)),
         alias=alias(group.number, server_name) if group.public else None,
         number=" ".join(group.number[at : at + 3] for at in range(0, len(group.number), 3)),
         standing=[_line(one, language) for one in group.standing],

@@ -86,6 +86,15 @@ def test_a_group_is_shown_by_number_id_or_alias(groupreg: Callable[..., Result],
     assert ROOM in result.output
 
 
+@pytest.mark.parametrize("named", [NUMBER, f"g{NUMBER}", ROOM, f"#g{NUMBER}:fake.test"])
+def test_a_script_gets_the_number_alone(server: Any, groupreg: Callable[..., Result], named: str) -> None:
+    assert groupreg("group", "number", named).stdout == f"{NUMBER}\n"
+    assert json.loads(groupreg("group", "number", named, "--json").stdout) == {"number": NUMBER}
+    server.replies[f"GET rooms/{ROOM}"] = {**NUMBERED, "number": None}
+    result = groupreg("group", "number", ROOM)
+    assert (result.exit_code, result.stdout, f"{ROOM} has no number" in result.stderr) == (1, "", True)
+
+
 def test_groups_are_listed_with_their_numbers(server: Any, groupreg: Callable[..., Result]) -> None:
     result = groupreg("group", "list", "--search", NUMBER)
     assert (result.exit_code, NUMBER in result.output) == (0, True)
@@ -143,6 +152,13 @@ def test_a_category_is_shown_and_taken_back(server: Any, groupreg: Callable[...,
     assert re.search(r"category +study", groupreg("group", "show", NUMBER).output)
     assert groupreg("group", "category", NUMBER, "-").exit_code == 0
     assert server.sent("PUT", f"rooms/{NUMBER}/category")[0].body == {"category": None}
+
+
+def test_the_size_tier_is_shown(server: Any, groupreg: Callable[..., Result]) -> None:
+    for most, said in ((200, "51 to 200 members"), (None, "51 members or more")):
+        tier = {"number": 2, "of": 4, "least": 51, "most": most}
+        server.replies[f"GET groups/{NUMBER}"] = {**NUMBERED, "size_tier": tier}
+        assert re.search(rf"size tier +2 of 4 \({said}\)", groupreg("group", "show", NUMBER).output)
 
 
 def test_slow_mode_is_shown_and_ended(server: Any, groupreg: Callable[..., Result]) -> None:

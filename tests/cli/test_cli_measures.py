@@ -131,6 +131,22 @@ def test_looks(groupreg: Callable[..., Result], command: str, texts: list[str]) 
     assert isinstance(json.loads(groupreg(*command.split(), "--json").stdout), dict)
 
 
+@pytest.mark.parametrize(
+    ("accepted", "shown"), [(None, "-"), ([], "no version"), (["2026-01", "2026-07"], "2026-01, 2026-07")]
+)
+@pytest.mark.parametrize("path", ["measures", "blacklist"])
+def test_the_version_of_the_agreement_is_shown_and_its_lack_is_said(
+    server: Any, groupreg: Callable[..., Result], path: str, accepted: list[str] | None, shown: str
+) -> None:
+    server.replies["GET measures/12"] = {**WARNING, "accepted": accepted}
+    (line,) = re.findall(r"agreement accepted *(.*)", groupreg("measure", "show", "12").stdout)
+    assert line.strip() == shown
+    server.replies[f"POST {path}"] = changed(None, {"accepted": accepted}, id=12)
+    command = ["blacklist", "add"] if path == "blacklist" else ["measure", "impose", "founding-revoked"]
+    done = groupreg(*command, ANNA, "--basis", "agreement 4", "--reason", "Spam")
+    assert ("Synapse knows no version of it" in done.stdout) == (accepted == [])
+
+
 def test_a_wrong_subject_is_called_so(server: Any, groupreg: Callable[..., Result]) -> None:
     fields = {"org.groupreg.fields": [{"field": "entity", "problem": "must be a group"}]}
     server.replies["POST measures"] = server.error(400, "entity: must be a group", "M_INVALID_PARAM", **fields)

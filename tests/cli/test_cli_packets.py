@@ -125,6 +125,14 @@ def test_what_people_wrote_is_no_markup() -> None:
         assert fact in said
 
 
+@pytest.mark.parametrize(("accepted", "said"), [([], "None."), (["2026-01", "2026-07"], "2026-01, 2026-07")])
+def test_the_accepted_versions_of_the_agreement_are_said(accepted: list[str], said: str) -> None:
+    [one] = PACKET["measures"]
+    packet = {**PACKET, "measures": [{**one, "measure": {**one["measure"], "accepted": accepted}}]}
+    assert f"- accepted versions of the agreement: {said}\n" in markdown(packet, "en")
+    assert "accepted versions" not in markdown(PACKET, "en")
+
+
 def test_lists_and_states(server: Any, groupreg: Callable[..., Result]) -> None:
     assert "drafted" in groupreg("packet", "list").stdout
     assert "조치 12" in groupreg("packet", "show", "4").stdout

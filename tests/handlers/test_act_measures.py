@@ -257,3 +257,38 @@ def test_lifting_twice_keeps_who_lifted_first(stage: Stage) -> None:
     again = stage.act(actions.Lift(measure_id=case, reason="other"))
     assert not again.changed
     assert stage.do(measures.get, case).lift_reason == "appeal"
+
+
+# The agreement.
+
+
+def accept(stage: Stage, user_id: str, version: str | None) -> None:
+    stage.database.rows("UPDATE users SET consent_version = ? WHERE name = ? RETURNING 1", version, user_id)
+
+
+@pytest.mark.parametrize(
+    "basis", ["agreement, clause 4", "Terms of Use 4", "服务协议第四条", "用户约定 4", "이용약관 제4조"]
+)
+def test_a_measure_that_rests_on_the_agreement_keeps_which_version_was_accepted(stage: Stage, basis: str) -> None:
+    accept(stage, BOB, "2026-01")
+    change = bar(stage, BOB, basis=basis)
+    assert (change.after or {})["accepted"] == ["2026-01"]
+    accept(stage, BOB, "2026-07")
+    bar(stage, BOB, basis=basis, reason="more of it")
+    assert [one.accepted for one in entries(stage)] == [("2026-01",)], "as when it was imposed"
+
+
+def test_all_versions_that_the_accounts_of_a_person_accepted_are_named(stage: Stage) -> None:
+    link(stage, ALICE, BOB)
+    accept(stage, ALICE, "2026-07")
+    accept(stage, BOB, "2026-01")
+    change = bar(stage, BOB, basis="agreement, clause 4")
+    assert (change.after or {})["accepted"] == ["2026-01", "2026-07"]
+
+
+def test_it_says_that_none_was_accepted_and_nothing_where_it_rests_on_something_else(stage: Stage) -> None:
+    assert (bar(stage, BOB, basis="agreement").after or {})["accepted"] == []
+    assert (bar(stage, ALICE, basis="article 11.3").after or {})["accepted"] is None
+    assert (bar(stage, "evil.example.com", basis="agreement").after or {})["accepted"] is None
+    accept(stage, ALICE, "2026-01")
+    assert (bar(stage, ALICE, basis="agreement").after or {})["accepted"] == ["2026-01"], "the basis is another now"

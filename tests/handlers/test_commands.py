@@ -124,6 +124,11 @@ def test_a_member_is_answered_in_their_language(
     assert markers[word] in answer
 
 
+def test_a_group_is_told_with_its_size_tier(stage: Stage, commands: Commands, closed: str) -> None:
+    tier = {"tier": "1 of 4", "members": "at most 50 members"}
+    assert texts.text("command.info.size_tier", "en", **tier) in (ask(stage, commands, BOB, closed, "!group") or "")
+
+
 def test_a_group_is_named_by_its_number_from_anywhere(
     stage: Stage, commands: Commands, closed: str, direct: str
 ) -> None:

@@ -71,6 +71,7 @@ def test_it_says_what_was_known_then(stage: Stage, room: str) -> None:
     assert (barred["appeals"][0]["text"], barred["appeals"][0]["author"]) == ("It was my brother.", BOB)
     assert warned["group"] == {"room_id": room, "number": None, "name": "Chess", "members": 2, "founder": ALICE}
     assert "note" not in warned["measure"]
+    assert warned["measure"]["accepted"] is None
     [reference] = before.facts["records"]
     assert (reference["log"], reference["size"], reference["root"]) == ("acts", 9, "r")
     assert reference["commands"] == [

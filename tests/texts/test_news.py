@@ -52,6 +52,20 @@ def test_news_of_a_measure(news: str, language: str, *, kind: MeasureKind, on: s
         assert all(word in told[None] for word in ("advertising", "article 11", texts.moment(END_MS, language)))
 
 
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_it_says_which_version_of_the_agreement_was_accepted(language: str) -> None:
+    facts: dict[str, Any] = {"reason": "spam", "basis": "agreement 4", "until_ms": None, "deadline_ms": None, "case": 1}
+    facts |= {"on": "account", "everywhere": True, "scope": "groups"}
+
+    def said(**more: Any) -> str:
+        return texts.news("imposed", "founding-revoked", language, room=None, info=INFO, **facts, **more)
+
+    told = texts.text("measure.accepted", language, accepted="2026-01, 2026-07")
+    assert told in said(accepted=["2026-01", "2026-07"])
+    assert texts.text("measure.accepted-none", language) in said(accepted=[])
+    assert said(accepted=None) == said()
+
+
 def test_it_says_where_and_until_when() -> None:
     facts: dict[str, Any] = {"reason": "spam", "basis": "11.2", "until_ms": None, "deadline_ms": None, "case": 1}
     facts |= {"on": "account", "everywhere": True, "scope": "groups"}

@@ -17,6 +17,7 @@ from synapse_groupreg.handlers.group_pages import LINK_MS, Group, GroupPages, Li
 from synapse_groupreg.homeserver.keys import Box
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.numbers import number
+from synapse_groupreg.policy.sizes import size_tier
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import numbers, rooms
 from synapse_groupreg.web.group_page import render_group, render_missing
@@ -59,6 +60,19 @@ def test_the_page_says_what_the_group_is_and_who_answers_for_it(language: str) -
     assert {texts.text("group.category", language), "Study"} <= set(Outline(page(language, category="Study")).words)
     assert texts.text("group.standing.none", language) in shown
     assert texts.text("page.complaint.report", language) in shown
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_the_page_says_the_size_tier_where_there_are_any(language: str) -> None:
+    shown = {
+        members: set(Outline(page(language, size=size_tier(members, (50, 2000)))).words) for members in (1, 51, 2001)
+    }
+    label, facts = texts.text("group.size_tier", language), {"least": "51", "most": "2,000"}
+    assert {label, texts.text("group.size.tier", language, number=1, of=3)} <= shown[1]
+    assert texts.text("group.size.upto", language, most="50") in shown[1]
+    assert texts.text("group.size.between", language, **facts) in shown[51]
+    assert texts.text("group.size.over", language, least="2,001") in shown[2001]
+    assert label not in Outline(page(language)).words
 
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)

@@ -220,9 +220,9 @@ class Recorder:
         """Take what is new of a source, under the name that it has in records."""
         after, end = log.head.cursors.get(name, span[0]), span[1]
         while after < end:
-            rows = await self._database.run("groupreg_recorder", events.rows, source, after, end, BATCH)
+            rows = await self._database.run("groupreg_recorder", events.rows, source, after, end, EVENTS_AT_ONCE)
             entries = await self._homeserver.in_thread(event_rows.entries, name, rows, content=self._content())
-            full = len(entries) >= BATCH
+            full = len(entries) >= EVENTS_AT_ONCE
             after = entries[-1].position if full else end
             await self._append(log, entries, {name: after})
             if full:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -70,7 +71,12 @@ class Site(DirectServeJsonResource):
         self._policy = policy
         self._contact = contact
         self._groups = groups
-        self._document = openapi.document(endpoints, BASE, version)
+        self._version = version
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        """Made when it is first asked for: it takes as long as much else of a start, and few servers are ever asked."""
+        return openapi.document(self._endpoints, BASE, self._version)
 
     @override
     async def _async_render(self, request: SynapseRequest) -> Response | None:

@@ -3,6 +3,7 @@
 """Real servers for the tests, each started when first asked for, and the two lengths of a test run."""
 
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -20,9 +21,15 @@ from synapse_groupreg.rig import Database, Homeserver, Postgres, Redis, WorkerHo
 # Importing Synapse warns of what is not ours to mend; every later warning is an error.
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import synapse.module_api  # noqa: F401
+    import synapse.module_api  # noqa: F401 - for what it warns of
 
-pytest_plugins = ["tests.database", "tests.own_postgres", "tests.quick_start", "tests.storage.store_places"]
+pytest_plugins = [
+    "tests.database",
+    "tests.own_postgres",
+    "tests.quick_start",
+    "tests.small_disk",
+    "tests.storage.store_places",
+]
 
 TEST_SECONDS = 240
 """Longer than any single test takes, its servers' start included: past it the test hangs and fails."""
@@ -48,6 +55,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if long_forms:
         config.hook.pytest_deselected(items=long_forms)
         items[:] = [item for item in items if item not in long_forms]
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was read out of every later collection of garbage: there is so much of it that these take long."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

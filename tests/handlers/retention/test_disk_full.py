@@ -16,7 +16,6 @@ from tests.database import result_of
 from tests.handlers.retention.recorder_victim import a_recorder
 from tests.handlers.retention.test_recorder_killed import World, check
 from tests.own_postgres import OwnPostgres
-from tests.small_disk import small_disk  # noqa: F401 - a fixture
 from tests.storage.store_places import Place
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def on_postgres(disk: SmallDisk, own_postgres: Callable[[], OwnPostgres]) -> dic
 @pytest.mark.parametrize("where", [on_sqlite, on_postgres])
 def test_a_full_disk_stops_the_recorder_until_there_is_space(
     where: Callable[..., dict[str, Any]],
-    small_disk: Callable[[int], SmallDisk],  # noqa: F811
+    small_disk: Callable[[int], SmallDisk],
     sqlite_db: TestDatabase,
     tmp_path: Path,
     request: pytest.FixtureRequest,
@@ -71,7 +70,7 @@ def test_a_full_disk_stops_the_recorder_until_there_is_space(
 
 @pytest.mark.prove
 def test_a_server_without_space_for_its_own_log_dies_and_goes_on_when_it_is_started_again(
-    small_disk: Callable[[int], SmallDisk],  # noqa: F811
+    small_disk: Callable[[int], SmallDisk],
     sqlite_db: TestDatabase,
     tmp_path: Path,
 ) -> None:

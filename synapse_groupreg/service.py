@@ -145,7 +145,7 @@ class Service:
 
     @cached_property
     def _actions(self) -> Actions:
-        return Actions(self._process.database, self._process.homeserver, self._setting)
+        return Actions(self._process.database, self._process.homeserver, self._setting, self._process.journal)
 
     @cached_property
     def _pages(self) -> GroupPages:

@@ -33,6 +33,8 @@ class GroupsConfig(Section):
     """Whether a group that anybody may enter or find has the alias `#g<number>`, for as long as that is so."""
     pages: Literal["members", "everybody"] = "members"
     """Who sees the page of any other group: members, by a link that they ask for and that ends, or everybody."""
+    widgets: bool = False
+    """Whether groups whose page everybody sees carry it as a widget, which Element shows; the module puts it there."""
     categories: Categories = ()
     """Names of which a founder may give one to a group (article 7.1); they differ by more than case."""
     size_tiers: Bounds = (50, 200, 500)

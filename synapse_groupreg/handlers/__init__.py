@@ -62,9 +62,16 @@ class Homeserver(Protocol):
         """Send a text message; `marks` are further keys of its content."""
 
     async def write_state(
-        self, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any], judged: bool = True
+        self,
+        room_id: str,
+        *,
+        sender: str,
+        event_type: str,
+        content: Mapping[str, Any],
+        state_key: str = "",
+        judged: bool = True,
     ) -> None:
-        """Write state that only the module may write, with an empty key. Raises NotPermitted if it is refused.
+        """Write state that nobody asked for at that moment. Raises NotPermitted if it is refused.
 
         Not `judged`, it is written whatever the sender's own standing: it carries out what others decided.
         """

@@ -13,7 +13,7 @@ import attrs
 
 from synapse_groupreg.handlers import labelling
 from synapse_groupreg.handlers.change import Change, Setting
-from synapse_groupreg.handlers.leading import Hindered, NotYours, account_of, find, led, let, let_manage, open_group
+from synapse_groupreg.handlers.leading import Hindered, account_of, find, led, let, let_manage, not_yours, open_group
 from synapse_groupreg.handlers.roles import role_of
 from synapse_groupreg.handlers.snapshot import touched_accounts
 from synapse_groupreg.handlers.writers import writer
@@ -64,7 +64,7 @@ def accept(txn: Transaction, setting: Setting, action: AcceptGroup) -> Change:
         row = rooms.get(txn, row.room_id)  # somebody else may have held the lock
     standing = None if row is None else _standing_offer(txn, setting, row)
     if row is None or standing is None or standing.account != user_id:
-        raise NotYours("no-offer")
+        raise not_yours(txn, setting, action.group, row, "no-offer")
     open_group(txn, setting, row)
     let_manage(txn, setting, row)
     _require_manager(txn, setting, row, user_id)
@@ -85,7 +85,7 @@ def decline(txn: Transaction, setting: Setting, action: DeclineGroup) -> Change:
     standing = None if row is None else _standing_offer(txn, setting, row)
     user_id = setting.staff.user_id
     if row is None or standing is None or user_id not in (standing.account, standing.founder):
-        raise NotYours("no-offer")
+        raise not_yours(txn, setting, action.group, row, "no-offer")
     handovers.drop(txn, row.room_id)
     if user_id == standing.founder:
         _tell(txn, setting, standing.account, "withdrawn", standing)

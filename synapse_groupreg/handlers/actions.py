@@ -26,15 +26,18 @@ from synapse_groupreg.handlers import (
     act_slow,
     act_staff,
 )
+from synapse_groupreg.handlers.leading import Cut
 from synapse_groupreg.handlers.rights import require
 from synapse_groupreg.policy import actions, appeal_actions, group_actions, packet_actions, record_actions
 from synapse_groupreg.storage import acts, changes
+from synapse_groupreg.storage.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.handlers.change import Change, Setting
+    from synapse_groupreg.handlers.journal import RefusalJournal
     from synapse_groupreg.policy.actions import Action, Staff
     from synapse_groupreg.storage.database import Database, Transaction
 
@@ -109,15 +112,23 @@ class _NeedsSecond(Exception):
 class Actions:
     """Carries out actions."""
 
-    def __init__(self, database: Database, homeserver: Homeserver, setting: Callable[[Staff], Setting]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        homeserver: Homeserver,
+        setting: Callable[[Staff], Setting],
+        journal: RefusalJournal,
+    ) -> None:
         self._database = database
         self._homeserver = homeserver
         self._setting = setting
+        self._journal = journal
 
     async def do(self, staff: Staff, action: Action, *, dry_run: bool = False) -> Change:
         """Carry out an action. Doing it twice is the same as doing it once.
 
-        One that bars many accounts becomes a proposal, which a second member of staff approves.
+        One that bars many accounts becomes a proposal, which a second member of staff approves. What a rule refuses is
+        recorded like any refusal.
 
         Raises NotPermitted, NotFound, Invalid or Conflict, and then nothing was changed.
         """
@@ -129,9 +140,25 @@ class Actions:
             return trial.change
         except _NeedsSecond as big:
             return await self._database.run("groupreg_act", act_proposals.propose, setting, action, big.change)
+        except Cut as cut:
+            if not dry_run:
+                await self._journal.record([_refusal(cut, setting)])
+            raise
         if change.changed:
             await self._homeserver.poke()
         return change
+
+
+def _refusal(cut: Cut, setting: Setting) -> Refusal:
+    return Refusal(
+        ts_ms=setting.now_ms,
+        account=setting.staff.user_id,
+        code=cut.violation.code,
+        attempt=cut.attempt,
+        room_id=cut.room_id,
+        dry=False,
+        facts=cut.violation.facts(),
+    )
 
 
 def _carry_out(txn: Transaction, setting: Setting, action: Action, *, dry_run: bool) -> Change:

@@ -145,7 +145,9 @@ class Commands:
         example = write(question.word, own[0][0], texts.one_line(question.text)[:_SHOWN])
         lines = [question.say("which", example=example), "", question.say("yours")]
         unnamed = texts.text("group.unnamed", question.language)
-        lines += [f"{number}  {name or unnamed}" for number, name in own[:_LISTED]]
+        for number, name, replaced in own[:_LISTED]:
+            called = name or unnamed
+            lines.append(f"{number}  {question.say('replaced', name=called) if replaced else called}")
         return [*lines, question.say("more", count=len(own) - _LISTED)] if len(own) > _LISTED else lines
 
     async def info(self, question: Question) -> list[str]:
@@ -314,7 +316,9 @@ def _measure(one: Mapping[str, Any], question: Question) -> list[str]:
     return lines
 
 
-def _own_groups(txn: Transaction, user_id: str) -> list[tuple[str, str | None]]:
-    """The numbers and names of the groups that an account is in, by number."""
+def _own_groups(txn: Transaction, user_id: str) -> list[tuple[str, str | None, bool]]:
+    """The numbers and names of the groups that an account is in, and whether they were replaced; these come last."""
     numbered = numbers.of_rooms(txn, state.joined_by(txn, [user_id]))
-    return sorted((number, state.name(txn, room_id)) for room_id, number in numbered.items())
+    replaced = state.successors(txn, numbered)
+    found = [(number, state.name(txn, room_id), room_id in replaced) for room_id, number in numbered.items()]
+    return sorted(found, key=lambda one: (one[2], one[0]))

@@ -23,6 +23,7 @@ from synapse_groupreg.policy.measures import MeasureKind, SubjectKind, fold
 from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.roles import managers, power, users_of
 from synapse_groupreg.policy.sizes import size_tier
+from synapse_groupreg.policy.widgets import PAGE_PATH
 from synapse_groupreg.storage import measures, numbers, people, quotas, rooms, state
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from synapse_groupreg.policy.sizes import SizeTier
     from synapse_groupreg.storage.database import Database, Transaction
 
-PAGE_PATH = "_synapse/client/groupreg/g/"
 LINK_MS = 86_400_000
 """How long a link to the page of a group works."""
 _KEEP_MS = 5_000

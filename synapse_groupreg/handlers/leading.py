@@ -14,6 +14,7 @@ from synapse_groupreg.handlers.wording import RULES_PATH
 from synapse_groupreg.policy import judge
 from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.policy.blacklist import matches
+from synapse_groupreg.policy.commands import write
 from synapse_groupreg.policy.roles import Role
 from synapse_groupreg.policy.types import Account, Found, Manage, Room, RoomKind
 from synapse_groupreg.storage import identity, meta, numbers, people, quotas, rooms
@@ -46,11 +47,12 @@ class NotYours(NotPermitted):
 class Cut(NotPermitted):
     """A rule keeps you from this."""
 
-    def __init__(self, violation: Violation, attempt: str, public_baseurl: str) -> None:
+    def __init__(self, violation: Violation, attempt: Manage | Found, public_baseurl: str) -> None:
         self.violation = violation
-        self.attempt = attempt
+        self.attempt = attempt.name
+        self.room_id = attempt.room.room_id if isinstance(attempt, Manage) and attempt.room is not None else None
         info = f"{public_baseurl}{RULES_PATH}#{violation.code}"
-        super().__init__(texts.refusal(violation.code, "en", info=info, attempt=attempt, **violation.facts()))
+        super().__init__(texts.refusal(violation.code, "en", info=info, attempt=self.attempt, **violation.facts()))
 
 
 def find(txn: Transaction, named: str) -> RoomRow | None:
@@ -62,19 +64,24 @@ def find(txn: Transaction, named: str) -> RoomRow | None:
 def led(txn: Transaction, setting: Setting, named: str, roles: tuple[Role, ...] = LEADING) -> RoomRow:
     """The group of this id or number, for who has one of these roles in it and isn't kept from managing it.
 
-    Raises NotPermitted, or NotFound for a number. Who is neither in the group nor staff is told the same as where there
-    is none, and so learns nothing.
+    Raises NotPermitted, or NotFound where there is none, which who is neither in the group nor staff is told too.
     """
     row = find(txn, named)
     role = None if row is None else role_of(txn, row.room_id, setting.staff.user_id, setting.config)
     if row is None or role not in roles:
-        sees = row is not None and (role is not None or setting.staff.may(Right.read_rooms))
-        if not sees and not named.startswith("!"):
-            raise NotFound(texts.text("command.no_such_group", "en", number=named))
-        raise NotYours("not-leading" if Role.manager in roles else "not-founder")
+        raise not_yours(txn, setting, named, row, "not-leading" if Role.manager in roles else "not-founder")
     open_group(txn, setting, row)
     let_manage(txn, setting, row)
     return row
+
+
+def not_yours(txn: Transaction, setting: Setting, named: str, row: RoomRow | None, key: str) -> NotYours | NotFound:
+    """What says that somebody can't do this; to who is neither in the group nor staff, only that there is none."""
+    if row is not None:
+        role = role_of(txn, row.room_id, setting.staff.user_id, setting.config)
+        if role is not None or setting.staff.may(Right.read_rooms):
+            return NotYours(key)
+    return NotFound(texts.text("hindrance.unknown", "en", group=named, mine=write("info")))
 
 
 def open_group(txn: Transaction, setting: Setting, row: RoomRow) -> None:
@@ -101,7 +108,7 @@ def let(txn: Transaction, setting: Setting, attempt: Manage | Found) -> None:
     """Refuse what the rules refuse. Raises Cut."""
     refusing = judge(attempt, setting.config).refusing(_mode(txn, setting.config), setting.config.dry_run)
     if refusing:
-        raise Cut(refusing[0], attempt.name, setting.public_baseurl)
+        raise Cut(refusing[0], attempt, setting.public_baseurl)
 
 
 def account_of(txn: Transaction, setting: Setting) -> Account:

@@ -4,7 +4,7 @@
 
 A founding keeps one before anything of the room is written, and goes on without one where that fails. The background
 process binds it to the room, numbers groups from before, and sees that the alias leads to the right room, or to none,
-and that the state of the group has the number (`inscribing`).
+and that the state of the group has the number (`inscribing`), and its page (`widgets`).
 Whatever is cut short is found unfinished by the next round: what is missing is looked for, not remembered.
 """
 
@@ -15,6 +15,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.handlers.inscribing import Inscribing
+from synapse_groupreg.handlers.widgets import Widgets
 from synapse_groupreg.policy.blacklist import server_of
 from synapse_groupreg.policy.measures import MeasureKind, SubjectKind
 from synapse_groupreg.policy.numbers import SPACE, alias, number
@@ -88,6 +89,7 @@ class Numbering:
         """How far the stream of changed states was read."""
         self._busy = False
         self._inscribing = Inscribing(database, homeserver)
+        self._widgets = Widgets(config, database, homeserver)
         self._look_again_ms = 0
 
     async def every_second(self) -> None:
@@ -108,6 +110,8 @@ class Numbering:
                 if self._after is None:
                     break
                 await self._step(self._after)
+            if self._snapshot.mode == "enforce":
+                await self._widgets.write()
         finally:
             self._busy = False
 
@@ -129,11 +133,11 @@ class Numbering:
         self._after = last
 
     async def _align(self, found: Sequence[Candidate]) -> None:
-        """Let the aliases of these groups lead where they should. A dry run changes no alias."""
+        """Let the aliases of these groups lead where they should. A dry run changes no alias and no widget."""
         if not found or self._snapshot.mode != "enforce":
             return
         now_ms = self._homeserver.now_ms()
-        wrong = await self._database.run(
+        wrong, entered = await self._database.run(
             "groupreg_aliases",
             wrong_aliases,
             found,
@@ -141,6 +145,7 @@ class Numbering:
             now_ms,
             wanted=self._config.groups.aliases,
         )
+        self._widgets.note(found, entered)
         for name, room_id in wrong.items():
             try:
                 await self._homeserver.point_alias(name, room_id)
@@ -167,10 +172,11 @@ def give_missing(
 
 def wrong_aliases(
     txn: Transaction, found: Iterable[Candidate], server_name: str, now_ms: int, *, wanted: bool
-) -> dict[str, str | None]:
+) -> tuple[dict[str, str | None], dict[str, bool]]:
     """The aliases of groups that don't lead where they should, with where that is; None: nowhere.
 
-    Only a group that anybody may enter or find has one, for an alias is looked up without a login.
+    Only a group that anybody may enter or find has one, for an alias is looked up without a login. Which groups these
+    are is told too, of all but those that are being made.
     """
     numbered = {one.room_id: alias(one.number, server_name) for one in found if one.number is not None}
     access = state.access(txn, numbered)
@@ -178,13 +184,15 @@ def wrong_aliases(
     barred = _closed(txn, numbered, now_ms)
     leads = state.aliases(txn, numbered.values())
     wrong: dict[str, str | None] = {}
+    entered: dict[str, bool] = {}
     for room_id, name in numbered.items():
         if room_id in here and room_id not in access:
             continue  # it is being made
+        entered[room_id] = access.get(room_id, False)
         should = room_id if wanted and access.get(room_id) and room_id not in barred else None
         if leads.get(name) != should:
             wrong[name] = should
-    return wrong
+    return wrong, entered
 
 
 def _closed(txn: Transaction, room_ids: Iterable[str], now_ms: int) -> set[str]:

@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Shapes the body of a createRoom before Synapse writes anything of the room.
 
-A group gets one founder, labels and a number.
+A group gets one founder, labels, a number and, if so configured, its page as a widget.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from synapse_groupreg import texts
 from synapse_groupreg.homeserver import compat
-from synapse_groupreg.policy.founding import initial_state, levels_at_founding, one_founder, with_number
+from synapse_groupreg.policy.founding import initial_state, levels_at_founding, one_founder, opens, with_number
 from synapse_groupreg.policy.labels import LABELS, Roster, labels
 from synapse_groupreg.policy.numbers import NUMBER, alias, localpart
 from synapse_groupreg.policy.roles import FurtherCreators
+from synapse_groupreg.policy.widgets import PAGE_PATH, widget
 
 if TYPE_CHECKING:
     from synapse.module_api import ModuleApi
@@ -64,12 +66,19 @@ class Founding:
         """Write the number into the room, and let its alias be made with it where the operator's rules allow that."""
         name = alias(number, self._api.server_name)
         allowed = self._config.groups.aliases and compat.may_make_alias(self._api, user_id, name)
-        changes = with_number(body, making, number, alias=allowed)
+        changes = with_number(body, making, number, alias=allowed, widget=self._widget(body, number))
         body.update(changes)
         if changes.get("room_alias_name") == localpart(number):
             if len(self._aliases) >= _MOST_ALIASES:
                 self._aliases.clear()  # of foundings that failed; those under way go on without
             self._aliases[name] = user_id
+
+    def _widget(self, body: dict[str, Any], number: str) -> dict[str, Any] | None:
+        groups = self._config.groups
+        if not groups.widgets or not (opens(body) or groups.pages == "everybody"):
+            return None
+        name = texts.text("group.widget", self._config.texts.default_language)
+        return widget(f"{self._api.public_baseurl.rstrip('/')}/{PAGE_PATH}{number}", name)
 
     def _labels(self, body: dict[str, Any], making: Making) -> dict[str, Any]:
         roster = Roster(

@@ -12,8 +12,6 @@ from synapse.module_api.errors import SynapseError
 from synapse_groupreg.errors import NotPermitted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from synapse.module_api import ModuleApi
 
 # Our own callback judges such an event like any other, in the same context; a client's request has one of its own.
@@ -32,11 +30,8 @@ def unjudged() -> bool:
     return _UNJUDGED.get()
 
 
-async def write_state(
-    api: ModuleApi, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any], judged: bool
-) -> None:
-    """Write state with an empty key. Raises NotPermitted, with Synapse's or our own sentence, if it is refused."""
-    event = {"type": event_type, "room_id": room_id, "sender": sender, "state_key": "", "content": dict(content)}
+async def write_state(api: ModuleApi, event: dict[str, Any], *, judged: bool) -> None:
+    """Write a state event. Raises NotPermitted, with Synapse's or our own sentence, if it is refused."""
     token, how = _WRITING.set(True), _UNJUDGED.set(not judged)
     try:
         await api.create_and_send_event_into_room(event)

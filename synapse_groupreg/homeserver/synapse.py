@@ -94,10 +94,18 @@ class SynapseHomeserver:
         )
 
     async def write_state(
-        self, room_id: str, *, sender: str, event_type: str, content: Mapping[str, Any], judged: bool = True
+        self,
+        room_id: str,
+        *,
+        sender: str,
+        event_type: str,
+        content: Mapping[str, Any],
+        state_key: str = "",
+        judged: bool = True,
     ) -> None:
         """See `handlers.Homeserver`."""
-        await pen.write_state(self._api, room_id, sender=sender, event_type=event_type, content=content, judged=judged)
+        event = {"type": event_type, "room_id": room_id, "sender": sender, "state_key": state_key}
+        await pen.write_state(self._api, {**event, "content": dict(content)}, judged=judged)
 
     async def point_alias(self, alias: str, room_id: str | None) -> None:
         """See `handlers.Homeserver`."""

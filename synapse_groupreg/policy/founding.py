@@ -16,6 +16,7 @@ import attrs
 from synapse_groupreg.policy.labels import LABEL_TYPES
 from synapse_groupreg.policy.numbers import NUMBER, localpart
 from synapse_groupreg.policy.roles import Levels, power, power_of, users_of
+from synapse_groupreg.policy.widgets import WIDGET, WIDGETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,17 +88,22 @@ def initial_state(body: Mapping[str, Any], making: Making, labels: Mapping[str, 
     return [*kept, *ours]
 
 
-def with_number(body: Mapping[str, Any], making: Making, number: str, *, alias: bool) -> Body:
-    """What changes so that a group bears its number in its state from the first moment on, and in an alias.
+def with_number(
+    body: Mapping[str, Any], making: Making, number: str, *, alias: bool, widget: Mapping[str, Any] | None = None
+) -> Body:
+    """What changes so that a group bears its number in its state from the first moment on, in an alias and a widget.
 
     Only what its founder's level allows, for the same reason as above, and no alias in place of the founder's own.
     """
     levels = levels_at_founding(body, making)
     changes: Body = {}
     given = body.get("initial_state", [])
-    if isinstance(given, list) and _lets_write(making, NUMBER, levels):
-        state = {"type": NUMBER, "state_key": "", "content": {"number": number}}
-        changes["initial_state"] = [*(one for one in given if not _is_type(one, NUMBER)), state]
+    states = {(NUMBER, ""): {"number": number}, **({} if widget is None else {(WIDGETS, WIDGET): widget})}
+    ours = {place: content for place, content in states.items() if _lets_write(making, place[0], levels)}
+    if isinstance(given, list) and ours:
+        kept = [one for one in given if not any(_is_type(one, *place) for place in ours)]
+        added = [{"type": kind, "state_key": key, "content": content} for (kind, key), content in ours.items()]
+        changes["initial_state"] = [*kept, *added]
     if alias and "room_alias_name" not in body and opens(body) and _lets_write(making, _ALIAS, levels):
         changes["room_alias_name"] = localpart(number)
     return changes
@@ -164,8 +170,8 @@ def _is_levels(state: object) -> bool:
     return _is_type(state, _POWER_LEVELS)
 
 
-def _is_type(state: object, event_type: str) -> bool:
-    return isinstance(state, dict) and state.get("type") == event_type and state.get("state_key", "") == ""
+def _is_type(state: object, event_type: str, state_key: str = "") -> bool:
+    return isinstance(state, dict) and state.get("type") == event_type and state.get("state_key", "") == state_key
 
 
 def _labels(state: object) -> bool:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -23,6 +23,8 @@ class Candidate:
     room_id: str
     founder: str
     number: str | None
+    widget: bool | None = None
+    """Whether the module put its page into its state; None: not, or not yet; False: nobody here can."""
 
 
 def reserve(txn: Transaction, number: str, founding_id: str, founder: str, now_ms: int) -> bool:
@@ -57,7 +59,9 @@ def move(txn: Transaction, old: str, new: str) -> None:
     if carried is None:
         return
     txn.execute("UPDATE groupreg_numbers SET room_id = NULL, founding_id = NULL WHERE room_id = ?", (new,))
-    txn.execute("UPDATE groupreg_numbers SET room_id = ?, inscribed = NULL WHERE number = ?", (new, carried))
+    txn.execute(
+        "UPDATE groupreg_numbers SET room_id = ?, inscribed = NULL, widget = NULL WHERE number = ?", (new, carried)
+    )
 
 
 def find(txn: Transaction, number: str) -> str | None:
@@ -99,32 +103,33 @@ def forget_unused(txn: Transaction, before_ms: int) -> None:
 def candidates(txn: Transaction, after: str, limit: int) -> list[Candidate]:
     """The next groups by id that were not replaced."""
     txn.execute(
-        "SELECT g.room_id, g.founder, n.number FROM groupreg_rooms g"
+        "SELECT g.room_id, g.founder, n.number, n.widget FROM groupreg_rooms g"
         " LEFT JOIN groupreg_numbers n ON n.room_id = g.room_id"
         " WHERE g.room_id > ? AND g.kind = 'group' AND g.successor IS NULL ORDER BY g.room_id LIMIT ?",
         (after, limit),
     )
-    return [Candidate(room_id=row[0], founder=row[1], number=row[2]) for row in txn.fetchall()]
+    return [_candidate(row) for row in txn.fetchall()]
 
 
 def those(txn: Transaction, room_ids: Iterable[str]) -> list[Candidate]:
     """Those of the rooms that are groups and were not replaced."""
     sql = (
-        "SELECT g.room_id, g.founder, n.number FROM groupreg_rooms g"
+        "SELECT g.room_id, g.founder, n.number, n.widget FROM groupreg_rooms g"
         " LEFT JOIN groupreg_numbers n ON n.room_id = g.room_id"
         " WHERE g.room_id IN ({}) AND g.kind = 'group' AND g.successor IS NULL"
     )
-    return [Candidate(room_id=row[0], founder=row[1], number=row[2]) for row in select_in(txn, sql, room_ids)]
+    return [_candidate(row) for row in select_in(txn, sql, room_ids)]
 
 
 def uninscribed(txn: Transaction, limit: int) -> list[Candidate]:
     """Some groups with a number of which nobody knows whether their state has it."""
     txn.execute(
-        "SELECT n.room_id, g.founder, n.number FROM groupreg_numbers n JOIN groupreg_rooms g ON g.room_id = n.room_id"
+        "SELECT n.room_id, g.founder, n.number, n.widget FROM groupreg_numbers n"
+        " JOIN groupreg_rooms g ON g.room_id = n.room_id"
         " WHERE n.inscribed IS NULL AND n.room_id IS NOT NULL AND g.kind = 'group' AND g.successor IS NULL LIMIT ?",
         (limit,),
     )
-    return [Candidate(room_id=row[0], founder=row[1], number=row[2]) for row in txn.fetchall()]
+    return [_candidate(row) for row in txn.fetchall()]
 
 
 def inscribe(txn: Transaction, room_id: str, *, written: bool) -> None:
@@ -132,8 +137,15 @@ def inscribe(txn: Transaction, room_id: str, *, written: bool) -> None:
     txn.execute("UPDATE groupreg_numbers SET inscribed = ? WHERE room_id = ?", (int(written), room_id))
 
 
+def set_widget(txn: Transaction, room_id: str, *, there: bool | None) -> None:
+    """Note whether the page of a group is a widget of it, as `Candidate` has it."""
+    value = None if there is None else int(there)
+    txn.execute("UPDATE groupreg_numbers SET widget = ? WHERE room_id = ?", (value, room_id))
+
+
 def look_again(txn: Transaction) -> None:
-    """Forget that nobody could write the number of a group: somebody may have been given the power since."""
+    """Forget that nobody could write the number or the widget of a group: somebody may have the power since."""
+    txn.execute("UPDATE groupreg_numbers SET widget = NULL WHERE widget = 0")
     txn.execute("UPDATE groupreg_numbers SET inscribed = NULL WHERE inscribed = 0 AND room_id IS NOT NULL")
 
 
@@ -154,3 +166,8 @@ def counts(txn: Transaction, server_name: str) -> tuple[int, int]:
     )
     waiting = sum(str(row[0]).partition(":")[2] == server_name for row in txn.fetchall())
     return given, waiting
+
+
+def _candidate(row: tuple[Any, ...]) -> Candidate:
+    room_id, founder, number, widget = row
+    return Candidate(room_id=room_id, founder=founder, number=number, widget=None if widget is None else bool(widget))

@@ -9,16 +9,18 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import resources
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from attrs import frozen
 
 from synapse_groupreg import texts
 from synapse_groupreg.policy.numbers import NUMBER
+from synapse_groupreg.policy.widgets import WIDGET, WIDGETS
 from synapse_groupreg.rig import Homeserver
 from tests.browser import Browser, chromium
 
-from .client import Person, Staff, poll, refused
+from .client import MATRIX, Person, Staff, poll, refused
 from .test_rules_page import SCREENSHOTS, fetch
 
 SIZES = {"telephone": (360, 740), "desk": (1280, 800)}
@@ -38,8 +40,8 @@ class Found:
 
 @pytest.fixture(scope="module")
 def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
-    labels = {"enabled": True, "languages": ["en"]}
-    return start_homeserver(module_config={"mode": "enforce", "federation": "closed", "labels": labels})
+    shown = {"labels": {"enabled": True, "languages": ["en"]}, "groups": {"widgets": True}}
+    return start_homeserver(module_config={"mode": "enforce", "federation": "closed", **shown})
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +105,8 @@ def test_the_page_is_shown_without_a_fault(browser: Browser, chess: Found, langu
     assert browser.evaluate("document.documentElement.lang") == language
     shown = browser.evaluate("document.body.innerText")
     barred = texts.text("group.standing.blacklisted", language)
-    for one in ("Chess 国际象棋 체스", "Ming", "Bo", texts.text("role.founder", language), barred):
+    tier = texts.text("group.size.tier", language, number=1, of=4)
+    for one in ("Chess 国际象棋 체스", "Ming", "Bo", texts.text("role.founder", language), barred, tier):
         assert one in shown
     assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert browser.evaluate("performance.getEntriesByType('resource').length") == 0
@@ -151,6 +154,29 @@ def test_a_private_group_shows_like_none(server: Homeserver, founder: Person, st
     assert {*hidden.headers} == {*missing.headers}
     founder.set_state(group.room, "m.room.join_rules", {"join_rule": "public"}).good()
     assert poll(lambda: fetch(group.page).status_code == 200, seconds=KEPT_SECONDS, every=0.5)
+
+
+def widget(person: Person, room: str) -> dict[str, Any]:
+    """What makes the page of a group a widget of it; nothing where there is none."""
+    answer = person.call("GET", f"{MATRIX}/rooms/{quote(room)}/state/{WIDGETS}/{WIDGET}")
+    return answer.body if answer.ok else {}
+
+
+def test_a_public_group_carries_its_page_as_a_widget(founder: Person, staff: Staff) -> None:
+    with staff.dry():
+        older = founder.found_group(room_version="11", preset="private_chat")
+    room = founder.found_group(room_version="12")
+    carried = widget(founder, room)
+    framed = fetch(carried["url"])
+    number = founder.state(room, NUMBER).good()["number"]
+    assert (carried["type"], carried["url"].rpartition("/")[2]) == ("m.custom", number)
+    assert poll(lambda: fetch(carried["url"]).status_code == 200, seconds=30)
+    assert "x-frame-options" not in framed.headers
+    assert "frame-ancestors" not in framed.headers["content-security-policy"]
+    founder.set_state(older, "m.room.join_rules", {"join_rule": "public"}).good()
+    assert poll(lambda: widget(founder, older).get("type") == "m.custom")
+    founder.set_state(room, "m.room.join_rules", {"join_rule": "invite"}).good()
+    assert poll(lambda: not widget(founder, room))
 
 
 Said = tuple[str | None, list[str] | None, str, str]

@@ -13,6 +13,7 @@ from synapse_groupreg.config import GroupRegConfig, load
 from synapse_groupreg.handlers.actions import Actions
 from synapse_groupreg.handlers.change import Setting
 from synapse_groupreg.handlers.gate import Gate
+from synapse_groupreg.handlers.journal import RefusalJournal
 from synapse_groupreg.handlers.people import People
 from synapse_groupreg.handlers.snapshot import Snapshot
 from synapse_groupreg.policy.actions import Staff
@@ -91,7 +92,8 @@ class Stage:
         self.config: GroupRegConfig = load({"mode": "enforce", "federation": "closed", **options})
         self.snapshot = Snapshot(database, self.homeserver, self.config.mode)
         self.people = People(self.homeserver, self.snapshot, self.config.exempt)
-        self.actions = Actions(database, self.homeserver, self.setting)
+        self.refusals = RefusalJournal(database, self.homeserver)  # type: ignore[arg-type]  # no more of it is needed
+        self.actions = Actions(database, self.homeserver, self.setting, self.refusals)
         self._ids = itertools.count(1)
         for user_id in (ALICE, BOB, CAROL):
             self.do(seed.make_user, user_id)

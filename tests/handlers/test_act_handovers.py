@@ -13,7 +13,7 @@ import pytest
 
 from synapse_groupreg import texts
 from synapse_groupreg.config import LabelsConfig
-from synapse_groupreg.errors import Conflict, GroupRegError, NotPermitted
+from synapse_groupreg.errors import Conflict, GroupRegError, NotFound, NotPermitted
 from synapse_groupreg.handlers import act_handovers
 from synapse_groupreg.handlers.notices import Notices
 from synapse_groupreg.handlers.upkeep import close_replaced
@@ -127,6 +127,15 @@ def test_it_is_turned_down_or_taken_back(
         with pytest.raises(NotPermitted, match="no offer"):
             answering(stage, room)
     assert founder(stage, room) == ALICE
+
+
+def test_a_stranger_is_told_of_an_offer_the_same_as_where_there_is_no_group(stage: Stage, room: str) -> None:
+    stage.do(seed.make_user, stranger := seed.local("stranger"))
+    offer(stage, room)
+    for answering in (AcceptGroup, DeclineGroup):
+        for named in (room, "!ghost:test.example.org", number(6)):
+            with pytest.raises(NotFound, match=f"no group {named} that you are in"):
+                stage.act(answering(group=named), staff=Staff(user_id=stranger))
 
 
 def test_an_offer_lapses(stage: Stage, room: str) -> None:

@@ -148,6 +148,18 @@ def test_without_a_number_it_lists_the_groups_of_who_asks(
     assert ask(stage, commands, CAROL, direct, "!group") == texts.text("command.no_groups", "en")
 
 
+def test_groups_that_were_replaced_are_listed_last_and_called_so(
+    stage: Stage, commands: Commands, closed: str, public: str, direct: str
+) -> None:
+    del closed
+    new = stage.do(seed.make_room, BOB, predecessor=public)
+    stage.do(seed.set_state, public, BOB, "m.room.tombstone", {"replacement_room": new})
+    replaced = texts.text("command.replaced", "en", name=f"Room {PUBLIC}")
+    assert (ask(stage, commands, BOB, direct, "!group") or "").endswith(
+        f"{CLOSED}  Room {CLOSED}\n{PUBLIC}  {replaced}"
+    )
+
+
 def test_others_learn_nothing_of_a_closed_group(
     stage: Stage, commands: Commands, closed: str, public: str, direct: str
 ) -> None:

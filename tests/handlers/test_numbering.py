@@ -49,13 +49,13 @@ class Directory(FakeHomeserver):
             )
 
     async def write_state(
-        self, room_id: str, *, sender: str, event_type: str, content: dict[str, Any], judged: bool
+        self, room_id: str, *, sender: str, event_type: str, content: dict[str, Any], judged: bool, state_key: str = ""
     ) -> None:
         assert not judged
         if self.fail is not None:
             raise self.fail
         assert self.database is not None
-        self.database.do(seed.set_state, room_id, sender, event_type, content)
+        self.database.do(seed.set_state, room_id, sender, event_type, content, state_key=state_key)
         self.written.append((room_id, sender, {event_type: content}))
 
 

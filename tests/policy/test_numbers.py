@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from synapse_groupreg.policy.founding import Making, opens, with_number
 from synapse_groupreg.policy.numbers import NUMBER, SPACE, alias, number, read, reserved
+from synapse_groupreg.policy.widgets import WIDGET, WIDGETS
 
 DRAWN = st.integers(min_value=0, max_value=SPACE - 1)
 MAKING = Making(founder="@a:b", creators_above=False, server_levels={})
@@ -108,3 +109,18 @@ RULE = {"type": "m.room.join_rules", "content": {"join_rule": "public"}}
 )
 def test_who_may_enter_is_told_by_preset_visibility_and_rule(body: dict[str, object], expected: bool) -> None:
     assert opens(body) is expected
+
+
+def test_a_widget_is_a_part_of_the_founding_unless_its_level_is_out_of_reach() -> None:
+    content = {"url": "https://a/g/123456786"}
+    ours = {"type": WIDGETS, "state_key": WIDGET, "content": content}
+    clients = [{"type": WIDGETS, "state_key": WIDGET, "content": {"url": "evil"}}, {"type": WIDGETS, "state_key": "x"}]
+
+    def states(**body: object) -> list[object]:
+        changes = with_number({"initial_state": clients, **body}, MAKING, "123456786", alias=False, widget=content)
+        found: list[object] = changes["initial_state"]
+        return found
+
+    number = {"type": NUMBER, "state_key": "", "content": {"number": "123456786"}}
+    assert states() == [clients[1], number, ours]
+    assert states(power_level_content_override={"events": {WIDGETS: 101}}) == [*clients, number]

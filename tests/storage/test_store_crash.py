@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_groupreg.storage.store import Selection
+from tests.engines import on
 from tests.storage.store_samples import DECEMBER, NOVEMBER, Log, digest
 
 if TYPE_CHECKING:
@@ -67,11 +68,10 @@ OUTCOMES = {
 }
 
 
+@on("sqlite")  # in PostgreSQL each of these is one transaction
 @pytest.mark.parametrize("what", OUTCOMES)
 def test_a_kill_at_any_step_leaves_the_old_or_the_new(place: Place, what: str) -> None:
     """Steps are what the process asks of the system and of SQLite: it dies before the nth, for each n."""
-    if not place.on_sqlite:
-        pytest.skip("one transaction in PostgreSQL")
     with child(place, what) as victim:
         steps, code = map(int, victim.communicate()[0].split())
     assert code == 0

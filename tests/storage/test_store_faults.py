@@ -23,8 +23,8 @@ from synapse_groupreg.storage.store import Selection, StoreUnavailable
 from synapse_groupreg.storage.store_select import Window, statement
 from synapse_groupreg.storage.store_sqlite_files import sqlite_warning
 from synapse_groupreg.storage.stores import open_reader, open_store
-from tests.storage.store_places import Place, settings, store_database  # noqa: F401 - fixtures
-from tests.storage.store_places import place as any_place  # noqa: F401 - a fixture
+from tests.engines import on
+from tests.storage.store_places import Place
 from tests.storage.store_samples import DECEMBER, NOON, NOVEMBER, Log, row
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def files(tmp_path: Path) -> Iterator[Place]:
     made = Place({"name": "sqlite3", "args": {"database": str(tmp_path / "a folder?#%")}})
     yield made
     made.close()
@@ -50,21 +50,21 @@ def locked(path: Path) -> Iterator[None]:
         rival.execute("ROLLBACK")
 
 
-def test_a_locked_store_says_so_and_goes_on_when_it_is_free(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_store_says_so_and_goes_on_when_it_is_free(files: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_sqlite_files, "BUSY_MS", 50)
-    log = Log(place.store())
+    log = Log(files.store())
     log.begin()
     head = log.fill(10)
-    with locked(file_of(place)):
+    with locked(file_of(files)):
         for attempt in (lambda: log.fill(10), lambda: log.begin(DECEMBER), log.store.acquire):
             with pytest.raises(StoreUnavailable, match="locked by another process"):
                 attempt()
-        assert place.reader().head() == head
+        assert files.reader().head() == head
     assert log.fill(10).size == 20
 
 
-def test_a_full_disk_says_so_and_goes_on_when_there_is_space(place: Place) -> None:
-    log = Log(place.store())
+def test_a_full_disk_says_so_and_goes_on_when_there_is_space(files: Place) -> None:
+    log = Log(files.store())
     log.begin()
     head = log.fill(10)
     connection = log.store._to(None)  # type: ignore[attr-defined]
@@ -111,27 +111,27 @@ print(failed, log.store.leaves(1, 0, head.size + 40) == [log.rows[n].leaf for n 
 """
 
 
-def test_files_that_may_not_grow_are_told_and_nothing_is_lost(place: Place) -> None:
-    command = [sys.executable, "-c", LIMITED, place.settings["args"]["database"]]
+def test_files_that_may_not_grow_are_told_and_nothing_is_lost(files: Place) -> None:
+    command = [sys.executable, "-c", LIMITED, files.settings["args"]["database"]]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert (done.stdout, done.stderr[-2000:]) == ("3 True\n", "")
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 400_000
 
 
-def test_only_the_owner_may_look_at_the_files(place: Place) -> None:
-    log = Log(place.store())
+def test_only_the_owner_may_look_at_the_files(files: Place) -> None:
+    log = Log(files.store())
     log.begin()
     log.fill(10)
-    assert file_of(place).parent.stat().st_mode & 0o777 == 0o700
-    assert {path.stat().st_mode & 0o777 for path in file_of(place).parent.iterdir()} == {0o600}
-    assert (file_of(place).with_name("1-2026-11.db-wal")).exists()
+    assert file_of(files).parent.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in file_of(files).parent.iterdir()} == {0o600}
+    assert (file_of(files).with_name("1-2026-11.db-wal")).exists()
 
 
-def test_a_commit_is_on_disk_whatever_the_server_would_do(any_place: Place) -> None:  # noqa: F811
+def test_a_commit_is_on_disk_whatever_the_server_would_do(place: Place) -> None:
     """The PostgreSQL of the tests has it off."""
-    store: Any = any_place.store()
+    store: Any = place.store()
     Log(store).begin()
-    if any_place.on_sqlite:
+    if place.on_sqlite:
         assert store._to(None).execute("PRAGMA synchronous").fetchone() == (2,)
         assert store._to(None).execute("PRAGMA journal_mode").fetchone() == ("wal",)
     else:
@@ -140,28 +140,28 @@ def test_a_commit_is_on_disk_whatever_the_server_would_do(any_place: Place) -> N
             assert cursor.fetchone() == ("on",)
 
 
-def test_a_damaged_file_is_said_to_be_damaged(place: Place) -> None:
+def test_a_damaged_file_is_said_to_be_damaged(files: Place) -> None:
+    log = Log(files.store())
+    log.begin()
+    log.store.close()
+    file_of(files).write_bytes(b"something else" * 1000)
+    with pytest.raises(StoreUnavailable, match="is no database"):
+        files.reader().head()
+
+
+def test_a_store_of_a_newer_version_is_refused(place: Place) -> None:
     log = Log(place.store())
     log.begin()
     log.store.close()
-    file_of(place).write_bytes(b"something else" * 1000)
-    with pytest.raises(StoreUnavailable, match="is no database"):
-        place.reader().head()
-
-
-def test_a_store_of_a_newer_version_is_refused(any_place: Place) -> None:  # noqa: F811
-    log = Log(any_place.store())
-    log.begin()
-    log.store.close()
-    if any_place.on_sqlite:
-        with contextlib.closing(sqlite3.connect(file_of(any_place))) as connection:
+    if place.on_sqlite:
+        with contextlib.closing(sqlite3.connect(file_of(place))) as connection:
             connection.execute("PRAGMA user_version = 99")
     else:
-        arguments = {key: value for key, value in any_place.settings["args"].items() if not key.startswith("cp_")}
+        arguments = {key: value for key, value in place.settings["args"].items() if not key.startswith("cp_")}
         with contextlib.closing(psycopg2.connect(**arguments)) as connection, connection.cursor() as cursor:
             cursor.execute("UPDATE groupreg_retention_version SET version = 99")
             connection.commit()
-    for use in (any_place.store().acquire, any_place.reader().head):
+    for use in (place.store().acquire, place.reader().head):
         with pytest.raises(SchemaTooNew, match="version 99"):
             use()
 
@@ -201,14 +201,11 @@ def test_sqlite_that_can_lose_commits_is_warned_of() -> None:
 # PostgreSQL.
 
 
-def test_whoever_acquires_is_told_its_own_epoch_and_no_rivals(
-    any_place: Place,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    if any_place.on_sqlite:
-        pytest.skip("it holds a lock meanwhile")
-    Log(any_place.store()).begin()
-    store, rival = any_place.store(), any_place.store()
+@on("postgres")
+def test_whoever_acquires_is_told_its_own_epoch_and_no_rivals(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On SQLite it holds a lock meanwhile."""
+    Log(place.store()).begin()
+    store, rival = place.store(), place.store()
     # A rival that acquires between the write and a look at what was written.
     monkeypatch.setattr(store, "head", rival.acquire)
     head = store.acquire()
@@ -216,14 +213,14 @@ def test_whoever_acquires_is_told_its_own_epoch_and_no_rivals(
     assert head.epoch == 2
 
 
-def test_bytes_are_taken_in_a_process_where_synapse_forbids_them(any_place: Place) -> None:  # noqa: F811
+def test_bytes_are_taken_in_a_process_where_synapse_forbids_them(place: Place) -> None:
     def forbid(value: bytes) -> None:
         raise AssertionError(value)
 
     taken = extensions.adapters[bytes, extensions.ISQLQuote]
     extensions.register_adapter(bytes, forbid)
     try:
-        log = Log(any_place.store())
+        log = Log(place.store())
         log.begin()
         log.fill(300)
         log.store.erase(log.now(), NOVEMBER, [1, 11], [(5, b"left"), (6, b"left")])
@@ -232,11 +229,10 @@ def test_bytes_are_taken_in_a_process_where_synapse_forbids_them(any_place: Plac
         extensions.register_adapter(bytes, taken)
 
 
+@on("postgres")
 @pytest.mark.parametrize("known", [False, True], ids=["never analysed", "analysed"])
-def test_a_page_is_read_in_the_order_of_an_index(any_place: Place, known: bool) -> None:  # noqa: F811
-    if any_place.on_sqlite:
-        pytest.skip("it has no statistics")
-    store: Any = any_place.store()
+def test_a_page_is_read_in_the_order_of_an_index(place: Place, known: bool) -> None:
+    store: Any = place.store()
     log = Log(store)
     log.begin()
     log.fill(3000)

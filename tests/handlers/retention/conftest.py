@@ -22,3 +22,14 @@ def archive(place: Place, tmp_path: Path) -> Iterator[Archive]:
     made = Archive(place, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def stride(request: pytest.FixtureRequest, place: Place) -> int:
+    """How far apart the steps are at which a process dies, one after the other: in the long form it dies at each.
+
+    Odd, for a process dies in turn before what it does and after it.
+    """
+    if request.config.getoption("--prove"):
+        return 1
+    return 5 if place.on_sqlite else 17

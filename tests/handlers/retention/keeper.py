@@ -20,7 +20,6 @@ from synapse_groupreg.retention import ed25519, notes, tree
 from synapse_groupreg.retention.records import KIND_NUMBERS, Kind, LogName
 from synapse_groupreg.storage import acts, outbox
 from synapse_groupreg.storage.entries import draft
-from synapse_groupreg.storage.store import Selection
 from synapse_groupreg.storage.store_tree import StoredTree
 from tests.database import SERVER, result_of
 from tests.handlers.retention.stage import NOVEMBER_MS, read
@@ -219,12 +218,6 @@ class Keeper:
                 key = notes.Key(origin_of(SERVER, name.value, head.period.shard), self.keys.public)
                 checkpoint = notes.Checkpoint.parse(notes.open_note(note, [key], ed25519.verify).text)
                 assert (checkpoint.size, checkpoint.root) == (size, stored.root(size))
-
-    def rows_of(self, log: LogName) -> int:
-        return sum(
-            len(self.place.reader(log.value).select(info.period, Selection(), 10_000, newest_first=False))
-            for info in self.place.reader(log.value).periods()
-        )
 
     def close(self) -> None:
         for log in self.recorder.logs.values():

@@ -22,6 +22,7 @@ from synapse_groupreg.storage.store import StoreUnavailable
 from synapse_groupreg.storage.store_postgres import PostgresStore
 from synapse_groupreg.storage.store_sqlite import SqliteStore
 from tests.database import SERVER
+from tests.engines import on
 from tests.handlers.retention.keeper import DAY, KEEP, MONTH, Keeper, seal
 from tests.handlers.retention.test_purging import hold
 
@@ -168,10 +169,9 @@ def test_a_hold_keeps_a_person_s_records_although_the_duty_has_ended(keeper: Kee
     assert said_of(keeper, ALICE, IP) == []
 
 
+@on("sqlite")  # PostgreSQL's files are looked into in tests/storage/test_store_files.py
 def test_nothing_of_them_is_left_in_the_files_even_for_who_has_the_keys(keeper: Keeper) -> None:
     """What was sealed is overwritten: the old bytes of each row are nowhere any more."""
-    if not keeper.place.on_sqlite:
-        pytest.skip("PostgreSQL's files are its own")
     old = [
         bytes(one.row.sealed)
         for log in LogName
@@ -214,7 +214,7 @@ def test_what_was_replaced_goes_from_the_disk_although_that_failed_at_first(
     assert cleaned == tried
 
 
-def test_wherever_the_process_dies_it_is_erased_and_each_month_recorded_once(keeper: Keeper) -> None:
+def test_wherever_the_process_dies_it_is_erased_and_each_month_recorded_once(keeper: Keeper, stride: int) -> None:
     step, died = 0, True
     while died:
         before = len(keeper.told(Kind.erase))
@@ -227,7 +227,7 @@ def test_wherever_the_process_dies_it_is_erased_and_each_month_recorded_once(kee
         told = keeper.told(Kind.erase)[before:]
         assert len(told) == len({(one["log"], one["month"], one["erasure"]) for one in told}) >= 2
         keeper.check()
-        step += 3 if keeper.place.on_sqlite else 13
+        step += stride
     assert step > 12
 
 

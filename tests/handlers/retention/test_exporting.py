@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Bundles made from real stores, on both engines: both verifiers agree that they hold, and what they leave out."""
+"""Bundles made from real stores: both verifiers agree that they hold, and what they leave out."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import pytest
 from synapse_groupreg.errors import Conflict, NotFound
 from synapse_groupreg.handlers.retention import exporting
 from synapse_groupreg.retention.records import Kind, LogName
+from tests.engines import any_store
 from tests.handlers.retention import exports
 from tests.handlers.retention.exports import disclosed, exported, indexes_of, lines_of, parts, sign, wanted
 from tests.handlers.retention.stage import ALICE, BOB, CAROL, GARDEN, KITCHEN, Archive
 from tests.handlers.retention.test_reading import erase
 from tests.retention.verdicts import both
 
+pytestmark = any_store
 MONTHS = 3
 
 

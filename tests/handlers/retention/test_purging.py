@@ -235,10 +235,9 @@ def test_two_that_remove_the_same_month_record_it_once(keeper: Keeper) -> None:
 
 
 def test_wherever_the_process_dies_a_month_is_removed_and_recorded_once(
-    place: Place, tmp_path: Path, sqlite_db: TestDatabase, request: pytest.FixtureRequest
+    place: Place, tmp_path: Path, sqlite_db: TestDatabase, stride: int
 ) -> None:
     keeper = Keeper(place, tmp_path, sqlite_db, keep_acts="36500d")
-    stride = 1 if request.config.getoption("--prove") else 3 if place.on_sqlite else 9
     step, died, removed = 0, True, 0
     keeper.live(6)
     while died:

@@ -14,6 +14,7 @@ from synapse_groupreg.handlers.retention.log import last_vkey
 from synapse_groupreg.retention import notes
 from synapse_groupreg.retention.records import KIND_NUMBERS, Kind, LogName
 from synapse_groupreg.storage import keeping, reported
+from tests.engines import on
 from tests.handlers.retention.keeper import Keeper
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def test_a_new_signing_key_is_recorded_in_both_logs_and_signs(keeper: Keeper) ->
 
 
 @pytest.mark.parametrize("signing", [False, True])
-def test_wherever_the_process_dies_the_keys_are_renewed_once(keeper: Keeper, *, signing: bool) -> None:
+def test_wherever_the_process_dies_the_keys_are_renewed_once(keeper: Keeper, stride: int, *, signing: bool) -> None:
     step, died = 0, True
     while died:
         old, keys = wrapped_by(keeper), len(keeper.records(kinds=[KIND_NUMBERS[Kind.key]]))
@@ -93,7 +94,7 @@ def test_wherever_the_process_dies_the_keys_are_renewed_once(keeper: Keeper, *, 
         assert len(json.loads((keeper.folder / "retention.keys").read_text())) == 1
         assert len(keeper.records(kinds=[KIND_NUMBERS[Kind.key]])) == keys + signing
         keeper.check()
-        step += 3 if keeper.place.on_sqlite else 11
+        step += stride
     assert step > 12
 
 
@@ -118,10 +119,12 @@ def lose(keeper: Keeper, tmp_path: Path) -> None:
     keeper.start()
 
 
+of_files = on("sqlite")
+"""The older copy is one of files."""
+
+
 @pytest.fixture
 def behind(place: Place, tmp_path: Path, sqlite_db: TestDatabase) -> Iterator[Keeper]:
-    if not place.on_sqlite:
-        pytest.skip("the copy is one of files")
     made = Keeper(place, tmp_path / "keys", sqlite_db)
     made.live(2)
     lose(made, tmp_path)
@@ -129,6 +132,7 @@ def behind(place: Place, tmp_path: Path, sqlite_db: TestDatabase) -> Iterator[Ke
     made.close()
 
 
+@of_files
 def test_a_store_that_lacks_what_was_signed_waits_for_an_operator_and_says_so(behind: Keeper) -> None:
     behind.tick()
     assert "groupreg retention epoch" in (behind.recorder.problem or "")
@@ -137,6 +141,7 @@ def test_a_store_that_lacks_what_was_signed_waits_for_an_operator_and_says_so(be
     assert (said["text"], said["behind"]) == (behind.recorder.problem, "events")
 
 
+@of_files
 def test_on_an_operators_word_both_logs_go_on_in_new_shards_that_name_the_loss(behind: Keeper) -> None:
     lost = {name: behind.published.newest(name.value) for name in LogName}
     for log in ("events", "acts"):
@@ -158,6 +163,7 @@ def test_on_an_operators_word_both_logs_go_on_in_new_shards_that_name_the_loss(b
     behind.check()
 
 
+@of_files
 @pytest.mark.parametrize("stride", [7, pytest.param(2, marks=pytest.mark.prove)])
 def test_wherever_the_process_dies_a_log_goes_on_in_one_new_shard(behind: Keeper, tmp_path: Path, stride: int) -> None:
     step, died, shard = 0, True, 1
@@ -181,6 +187,7 @@ def test_wherever_the_process_dies_a_log_goes_on_in_one_new_shard(behind: Keeper
     assert step > 8
 
 
+@of_files
 def test_a_store_that_was_emptied_goes_on_under_a_number_of_its_own(behind: Keeper) -> None:
     shutil.rmtree(behind.place.settings["args"]["database"])
     behind.start()

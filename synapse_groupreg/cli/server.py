@@ -135,7 +135,7 @@ def show_standing(out: Output, standing: Mapping[str, Any]) -> None:
     """Print how many measures there are, and which wait for staff."""
     if not standing:
         return
-    removals = standing.get("removals") or []
+    removals, told = standing.get("removals") or [], standing.get("notices") or {}
     out.facts(
         "Measures",
         {
@@ -145,6 +145,9 @@ def show_standing(out: Output, standing: Mapping[str, Any]) -> None:
             "reports due": standing.get("reports_due"),
             "appeals that wait": standing.get("appeals"),
             "closed groups with members to be removed": len(removals),
+            "groups whose labels are to be written": standing.get("labels"),
+            "notices that wait": told.get("waiting", 0) + told.get("sending", 0),
+            "notices that could not be sent": told.get("failed"),
         },
     )
     for one in removals:

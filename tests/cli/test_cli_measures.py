@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.test_cli_commands import changed
+from tests.cli.test_cli_commands import STATUS, changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,6 +145,17 @@ def test_the_version_of_the_agreement_is_shown_and_its_lack_is_said(
     command = ["blacklist", "add"] if path == "blacklist" else ["measure", "impose", "founding-revoked"]
     done = groupreg(*command, ANNA, "--basis", "agreement 4", "--reason", "Spam")
     assert ("Synapse knows no version of it" in done.stdout) == (accepted == [])
+
+
+def test_what_follows_from_measures_is_visible_in_status(server: Any, groupreg: Callable[..., Result]) -> None:
+    removal = {"room_id": ROOM, "members": 2, "problem": "2 members of it could not be removed"}
+    told = {"waiting": 3, "sending": 1, "sent": 9, "failed": 2}
+    server.replies["GET status"] = {**STATUS, "measures": {"removals": [removal], "notices": told, "labels": 5}}
+    said = groupreg("status").stdout
+    for what, count in (("members to be removed", 1), ("labels are to be written", 5), ("notices that wait", 4)):
+        assert re.search(rf"{what} +{count}\n", said), what
+    assert re.search(r"notices that could not be sent +2\n", said)
+    assert "2 members of it could not be removed" in said
 
 
 def test_a_wrong_subject_is_called_so(server: Any, groupreg: Callable[..., Result]) -> None:

@@ -16,6 +16,7 @@ from synapse_groupreg.config import LabelsConfig
 from synapse_groupreg.errors import Conflict, GroupRegError, NotFound, NotPermitted
 from synapse_groupreg.handlers import act_handovers
 from synapse_groupreg.handlers.notices import Notices
+from synapse_groupreg.handlers.standing import status
 from synapse_groupreg.handlers.upkeep import close_replaced
 from synapse_groupreg.handlers.wording import Words
 from synapse_groupreg.policy.actions import Impose, LimitAccount, Staff, StaffRole, Verify
@@ -254,6 +255,7 @@ def test_labels_name_the_new_founder(stage: Stage, room: str) -> None:
     offer(stage, room, CAROL, by=BOB)
     accept(stage, room, CAROL)
     assert stage.do(labels.promised, NOW) == [(room, CAROL)], "in the name of who accepted"
+    assert stage.do(status, NOW)["labels"] == 1
 
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)

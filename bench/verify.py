@@ -115,8 +115,8 @@ def bundles(count: int) -> dict[str, list[bytes]]:
             origin=ORIGIN, vkey=key.vkey, valid_from_ms=0, server="example.org", key_id="ed25519:a", sign=sign
         ),
     }
-    about = Manifest(mode="subject", subject=Subject("room", ROOM), **common)  # type: ignore[arg-type]
-    ranged = Manifest(mode="range", range=(0, count), **common)  # type: ignore[arg-type]
+    about = Manifest(mode="subject", subject=Subject("room", ROOM), **common)  # type: ignore[arg-type]  # of many types
+    ranged = Manifest(mode="range", range=(0, count), **common)  # type: ignore[arg-type]  # as above
     made = {}
     for name, manifest, shown in (
         ("room", about, [*records[:-1:ROOMS], records[-1]]),

@@ -171,7 +171,7 @@ def make_synapses(database: TestDatabase) -> None:
         connection.conn.isolation_level = ""  # type: ignore[attr-defined]  # prepare_database commits by itself
     prepare_database(connection, connection.engine, config=None)
     if database.dialect == "sqlite":
-        connection.conn.isolation_level = None  # type: ignore[attr-defined]
+        connection.conn.isolation_level = None  # type: ignore[attr-defined]  # as above
 
 
 def _build_index(txn: Transaction) -> None:

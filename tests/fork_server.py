@@ -91,7 +91,7 @@ def become(asked: dict[str, Any], reactor: Any) -> Callable[[], object]:
 def prepare() -> Any:
     """Read everything, with a stand-in for the reactor."""
     from synapse.app.complement_fork_proxied_reactor import ProxiedReactor  # noqa: PLC0415 - before any reactor
-    from twisted.internet.main import installReactor  # noqa: PLC0415
+    from twisted.internet.main import installReactor  # noqa: PLC0415 - as above
 
     reactor = ProxiedReactor()
     installReactor(reactor)

@@ -8,6 +8,7 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pyrage
 import pytest
 
 from synapse_groupreg.cli.age import decrypted, encrypt
@@ -17,8 +18,6 @@ from tests.retention.sample_log import sample
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-pyrage = pytest.importorskip("pyrage")
 
 
 @pytest.fixture

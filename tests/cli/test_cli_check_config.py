@@ -202,7 +202,7 @@ def test_a_store_in_synapse_s_own_database_is_found_however_it_is_written(
     store = {"name": "psycopg2", "args": {"dbname": "synapse", **({"host": host} if host else {})}}
     synapses = {"name": "psycopg2", "args": {"database": "synapse", "host": "localhost", "cp_min": 5}}
     assert said(homeserver({"store": store}, synapses)).startswith("retention.store: is Synapse's own database")
-    store["args"]["dbname"] = "records"  # type: ignore[index]
+    store["args"]["dbname"] = "records"  # type: ignore[index]  # it is a dict
     assert homeserver({"store": store}, synapses).exit_code == 0
 
 

@@ -100,7 +100,7 @@ def test_keys_of_another_server_open_nothing(logged_out: Any, homeserver: Path, 
     RetentionKeys(str(tmp_path / "others"), "example.org", lambda: ("ed25519:a", lambda _: bytes(64)))
     module = {"module": "synapse_groupreg.GroupRegModule"}
     store = {"name": "sqlite3", "args": {"database": str(tmp_path / "groupreg" / "retention")}}
-    module |= {"config": {**CONFIG, "retention": {"store": store}}}  # type: ignore[dict-item]
+    module |= {"config": {**CONFIG, "retention": {"store": store}}}  # type: ignore[dict-item]  # a configuration takes all kinds
     homeserver.write_text(yaml.safe_dump({"server_name": "example.org", "modules": [module]}))
     done = logged_out("fsck", "--config", homeserver, "--keys", tmp_path / "others")
     assert (done.exit_code, "is not in the key file" in done.output) == (2, True)

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -289,12 +288,11 @@ def test_the_script_reads_no_endless_line_either(bundle: Any) -> None:
 
 
 @needs_openssl
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_the_manual_check_of_the_documentation_works(bundle: Any, tmp_path: Path) -> None:
     bundle(LOG.export_subject("room", "!r0:example.org"))
     manual = (Path(__file__).parents[2] / "docs" / "bundle.md").read_text("utf-8").split("## By hand")[1]
     commands = "\n".join(re.findall(r"```sh\n(.*?)```", manual, re.DOTALL))
-    done = subprocess.run(["bash", "-c", commands], capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = subprocess.run([program("bash"), "-c", commands], capture_output=True, text=True, check=False, cwd=tmp_path)
     verified, again, digest, disclosed = done.stdout.splitlines()
     assert verified == again == "Signature Verified Successfully"
     header = json.loads(done.stderr.splitlines()[-1])

@@ -22,6 +22,8 @@ from tests.e2e.client import GROUPREG, MATRIX, Answer, Client, Person, Staff
 
 SOON = 2.0
 """Seconds in which a decision is in force everywhere, also on a busy machine and without Redis."""
+PAUSE = 0.01
+"""Seconds between two tries: the processes have better to do."""
 _HOUR_MS = 3_600_000
 _WHY = {"reason": "advertising", "basis": "article 11"}
 _IMPATIENT = 10 * SOON
@@ -165,6 +167,7 @@ class Imposed:
             assert answer.code in (kind.code, kind.otherwise), (kind.name, url, answer)
             assert tried < _IMPATIENT, (kind.name, url, in_force)
             self.latest = max(self.latest, tried)
+            time.sleep(PAUSE)
 
     def close(self) -> None:
         self._open.close()

@@ -25,16 +25,6 @@ def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
     return start_homeserver(module_config=CONFIG)
 
 
-@pytest.fixture(scope="module")
-def admin(server: Homeserver) -> Staff:
-    return Staff(server, "admin")
-
-
-@pytest.fixture(scope="module")
-def officer(server: Homeserver, admin: Staff) -> Staff:
-    return Staff(server, "officer", roles=["identity_officer"], granted_by=admin)
-
-
 @pytest.fixture
 def host(server: Homeserver, admin: Staff) -> Person:
     person = Person(server, "host")

@@ -27,16 +27,6 @@ def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
 
 
 @pytest.fixture(scope="module")
-def admin(server: Homeserver) -> Staff:
-    return Staff(server, "admin")
-
-
-@pytest.fixture(scope="module")
-def officer(server: Homeserver, admin: Staff) -> Staff:
-    return Staff(server, "officer", roles=["identity_officer"], granted_by=admin)
-
-
-@pytest.fixture(scope="module")
 def room(admin: Staff) -> str:
     return admin.found_group()
 

@@ -14,18 +14,20 @@ from tests.e2e.client import MATRIX, Person, at_once, refused
 from tests.e2e.town import Request, Town, told
 
 CAP, JOINED, FOUNDED = 20, 6, 5
+CROWD, ROOMS = 32, 16
+"""How many are after those places."""
 QUOTAS = {"members_per_room": CAP, "rooms_joined": JOINED, "rooms_founded": FOUNDED}
 CONFIG = {"mode": "enforce", "federation": "closed", "quotas": QUOTAS}
 
 
 @pytest.fixture(scope="module")
 def on_sqlite(start_homeserver: Callable[..., Homeserver]) -> Town:
-    return Town.of(start_homeserver(module_config=CONFIG))
+    return Town.of(start_homeserver(module_config=CONFIG), rooms=ROOMS)
 
 
 @pytest.fixture(scope="module")
 def on_postgres(start_workers: Callable[..., WorkerHomeserver]) -> Town:
-    return Town.of(start_workers(module_config=CONFIG))
+    return Town.of(start_workers(module_config=CONFIG), rooms=ROOMS)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.prove), "workers"])
@@ -40,9 +42,9 @@ def town(request: pytest.FixtureRequest) -> Town:
 def test_a_group_takes_in_as_many_as_it_has_places(town: Town):
     founder = Person(town.server, "founder")
     room = founder.found_group()
-    crowd = at_once([lambda: Person(town.server, "one") for _ in range(50)])
+    crowd = at_once([lambda: Person(town.server, "one") for _ in range(CROWD)])
     answers = town.post_all([Request(one.token, f"{MATRIX}/join/{room}") for one in crowd])
-    assert told(answers) == {"done": CAP - 1, "room-full": 50 - (CAP - 1)}
+    assert told(answers) == {"done": CAP - 1, "room-full": CROWD - (CAP - 1)}
     entered = {one.user_id for one, answer in zip(crowd, answers, strict=True) if answer.ok}
     assert founder.members(room) == {founder.user_id, *entered}
     assert town.staff.room(room)["quotas"]["members"]["used"] == CAP
@@ -57,15 +59,15 @@ def test_a_group_takes_in_as_many_as_it_has_places(town: Town):
 def test_a_person_joins_as_many_groups_as_they_have_places(town: Town):
     person = Person(town.server, "person")
     answers = town.post_all([Request(person.token, f"{MATRIX}/join/{room}") for room in town.rooms])
-    assert told(answers) == {"done": JOINED, "too-many-joined": 30 - JOINED}
+    assert told(answers) == {"done": JOINED, "too-many-joined": ROOMS - JOINED}
     assert len(person.joined_rooms()) == JOINED
     assert town.staff.used(person.user_id, "rooms_joined") == JOINED
 
 
 def test_a_person_founds_as_many_groups_as_they_have_places(town: Town):
     founder = Person(town.server, "founder")
-    answers = town.post_all([Request(founder.token, f"{MATRIX}/createRoom")] * 30)
-    assert told(answers) == {"done": FOUNDED, "too-many-founded": 30 - FOUNDED}
+    answers = town.post_all([Request(founder.token, f"{MATRIX}/createRoom")] * ROOMS)
+    assert told(answers) == {"done": FOUNDED, "too-many-founded": ROOMS - FOUNDED}
     assert len(founder.own_rooms()) == FOUNDED
     assert town.staff.used(founder.user_id, "rooms_founded") == FOUNDED
 

@@ -23,16 +23,6 @@ def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
     return start_homeserver(module_config=config)
 
 
-@pytest.fixture(scope="module")
-def admin(server: Homeserver) -> Staff:
-    return Staff(server, "admin")
-
-
-@pytest.fixture(scope="module")
-def reviewer(server: Homeserver, admin: Staff) -> Staff:
-    return Staff(server, "reviewer", roles=["reviewer"], granted_by=admin)
-
-
 @pytest.fixture
 def friend(server: Homeserver) -> Person:
     return Person(server, "friend")

@@ -31,11 +31,6 @@ def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
     return start_homeserver(module_config=CONFIG)
 
 
-@pytest.fixture(scope="module")
-def staff(server: Homeserver) -> Staff:
-    return Staff(server)
-
-
 def verified(server: Homeserver, staff: Staff, name: str) -> Person:
     person = Person(server, name)
     staff.verify(person.user_id).good()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import pyrage
 import pytest
 from click.testing import CliRunner
 
@@ -208,7 +209,6 @@ def test_nothing_is_overwritten_and_nothing_half_is_left(story: Story) -> None:
 
 
 def test_a_bundle_for_one_recipient_is_read_by_nobody_else(story: Story) -> None:
-    pyrage = pytest.importorskip("pyrage")
     identity = pyrage.x25519.Identity.generate()
     keys = story.folder / "identity"
     keys.write_text(str(identity))

@@ -24,11 +24,6 @@ def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
 
 
 @pytest.fixture(scope="module")
-def admin(server: Homeserver) -> Staff:
-    return Staff(server, "admin")
-
-
-@pytest.fixture(scope="module")
 def host(server: Homeserver, admin: Staff) -> Person:
     person = Person(server, "host")
     admin.verify(person.user_id).good()

@@ -141,7 +141,7 @@ def crowd(server: Homeserver, room: str, size: int) -> list[Person]:
     people = []
     while len(people) < size:
         batch = at_once([lambda: Person(server, "one") for _ in range(min(10, size - len(people)))])
-        for answer in at_once([lambda one=one: one.join(room) for one in batch]):  # type: ignore[misc]
+        for answer in at_once([lambda one=one: one.join(room) for one in batch]):  # type: ignore[misc]  # mypy can't type a lambda's default
             answer.good()
         people += batch
         for one in batch:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +18,7 @@ from synapse_groupreg import texts
 from synapse_groupreg.policy.numbers import NUMBER
 from synapse_groupreg.policy.widgets import WIDGET, WIDGETS
 from synapse_groupreg.rig import Homeserver
-from tests.browser import Browser, chromium
+from tests.browser import Browser
 
 from .client import MATRIX, Person, Staff, poll, refused
 from .test_rules_page import SCREENSHOTS, fetch
@@ -42,11 +42,6 @@ class Found:
 def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
     shown = {"labels": {"enabled": True, "languages": ["en"]}, "groups": {"widgets": True}}
     return start_homeserver(module_config={"mode": "enforce", "federation": "closed", **shown})
-
-
-@pytest.fixture(scope="module")
-def staff(server: Homeserver) -> Staff:
-    return Staff(server)
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +72,6 @@ def chess(server: Homeserver, founder: Person, staff: Staff) -> Found:
     barred = texts.text("group.standing.blacklisted", "en")
     assert poll(lambda: barred in fetch(chess.page, language="en").text, seconds=KEPT_SECONDS, every=0.5)
     return chess
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def faults(browser: Browser) -> list[dict[str, Any]]:

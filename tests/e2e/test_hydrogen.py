@@ -49,11 +49,6 @@ def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
 
 
 @pytest.fixture(scope="module")
-def staff(server: Homeserver) -> Staff:
-    return Staff(server)
-
-
-@pytest.fixture(scope="module")
 def founder(server: Homeserver, staff: Staff) -> Person:
     founder = Person(server, "founder")
     staff.verify(founder.user_id).good()

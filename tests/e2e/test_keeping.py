@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
+from synapse_groupreg.retention.records import LogName
 from synapse_groupreg.rig import Homeserver
 from synapse_groupreg.storage.store import Selection
 from synapse_groupreg.storage.store_sqlite import SqliteReader
@@ -47,6 +48,12 @@ def retention(staff: Staff) -> dict[str, Any]:
     return found
 
 
+def listed(staff: Staff) -> list[dict[str, Any]]:
+    """The periods of both logs, once the recorder has begun them."""
+    found: list[dict[str, Any]] = staff.groupreg("GET", "retention/periods").good()["periods"]
+    return found
+
+
 def recorded(server: Homeserver, kind: int = 0) -> int:
     reader = SqliteReader(folder(server), "events")
     found = sum(
@@ -72,25 +79,13 @@ def unusable(*servers: Homeserver) -> Iterator[None]:
             elsewhere.rename(place)
 
 
-def test_status_says_how_far_the_store_is(operator: Staff) -> None:
-    said = poll(
-        lambda: (found := retention(operator)) and "oldest_ms" in found["logs"].get("acts", {}) and found, seconds=30
-    )
-    assert (said["enabled"], said["problem"], said["alarms"], said["anchors"]) == (True, None, [], 0)
-    for log in ("events", "acts"):
-        assert said["logs"][log]["bytes"] > 0
-        assert 0 < said["logs"][log]["signed_size"] <= said["logs"][log]["size"]
-    codes = {one["code"] for one in operator.status()["warnings"]}
-    assert "unanchored" in codes
-
-
 def test_a_hold_is_put_listed_and_lifted(operator: Staff) -> None:
     now = operator.acts()[0]["ts_ms"]
     body = {"from_ms": 0, "to_ms": now, "until_ms": now + DAY, "reason": "lawsuit", "basis": "order 17"}
     made = operator.groupreg("POST", "retention/holds", body).good()
     [shown] = operator.groupreg("GET", "retention/holds").good()["holds"]
     assert shown["id"] == made["id"]
-    periods = operator.groupreg("GET", "retention/periods").good()["periods"]
+    periods = poll(lambda: len(found := listed(operator)) == len(LogName) and found)
     assert {one["log"]: one["held_by"] for one in periods} == {"events": [made["id"]], "acts": []}
     assert not any(one["due"] for one in periods)
     assert operator.groupreg("POST", "retention/purge", {"reason": "r"}).status == 409
@@ -112,32 +107,6 @@ def elsewhere(server: Homeserver, folder: Path) -> Iterator[None]:
         yield
     finally:
         server.files = right
-
-
-def test_keys_are_renewed_and_the_server_starts_with_them(strict: Homeserver, operator: Staff, tmp_path: Path) -> None:
-    keys, signing = (strict.files.folder / "groupreg" / name for name in ("retention.keys", "retention-signing.key"))
-    before = keys.read_bytes(), signing.read_bytes()
-    operator.groupreg("POST", "retention/keys", {"signing": True, "reason": "yearly"}).good()
-    poll(lambda: retention(operator)["waiting"] == [])
-    after = keys.read_bytes(), signing.read_bytes()
-    assert after[0] != before[0]
-    assert after[1] != before[1]
-    strict.restart()
-    poll(lambda: retention(operator)["problem"] is None)
-    strict.stop()
-    try:
-        with changed(keys, before[0]):
-            said = last_words(strict)
-            assert "can't start: retention.keys in retention.keys_path is not the key file of this store" in said
-            assert "Traceback" not in said
-        with changed(signing, before[1]):
-            assert "is not the key that signed the log events" in last_words(strict)
-        with elsewhere(strict, tmp_path):
-            said = last_words(strict)
-        assert f"retention.keys is not in {tmp_path}, the folder of retention.keys_path, and Synapse's database" in said
-        assert list(tmp_path.iterdir()) == []
-    finally:
-        strict.start()
 
 
 def test_a_person_is_erased_once_two_agree_that_the_duty_has_ended(strict: Homeserver, operator: Staff) -> None:
@@ -164,30 +133,69 @@ def test_a_person_is_erased_once_two_agree_that_the_duty_has_ended(strict: Homes
     assert person.user_id not in str(proposal)
 
 
+def test_status_says_how_far_the_store_is(operator: Staff) -> None:
+    said = poll(
+        lambda: (found := retention(operator)) and "oldest_ms" in found["logs"].get("acts", {}) and found, seconds=30
+    )
+    assert (said["enabled"], said["problem"], said["alarms"], said["anchors"]) == (True, None, [], 0)
+    for log in ("events", "acts"):
+        assert said["logs"][log]["bytes"] > 0
+        assert 0 < said["logs"][log]["signed_size"] <= said["logs"][log]["size"]
+    codes = {one["code"] for one in operator.status()["warnings"]}
+    assert "unanchored" in codes
+
+
+def test_keys_are_renewed_and_the_server_starts_with_them(strict: Homeserver, operator: Staff, tmp_path: Path) -> None:
+    keys, signing = (strict.files.folder / "groupreg" / name for name in ("retention.keys", "retention-signing.key"))
+    before = keys.read_bytes(), signing.read_bytes()
+    operator.groupreg("POST", "retention/keys", {"signing": True, "reason": "yearly"}).good()
+    assert poll(lambda: retention(operator)["waiting"] == [])
+    after = keys.read_bytes(), signing.read_bytes()
+    assert after[0] != before[0]
+    assert after[1] != before[1]
+    strict.restart()
+    assert poll(lambda: retention(operator)["problem"] is None)
+    strict.stop()
+    try:
+        with changed(keys, before[0]):
+            said = last_words(strict)
+            assert "can't start: retention.keys in retention.keys_path is not the key file of this store" in said
+            assert "Traceback" not in said
+        with changed(signing, before[1]):
+            assert "is not the key that signed the log events" in last_words(strict)
+        with elsewhere(strict, tmp_path):
+            said = last_words(strict)
+        assert f"retention.keys is not in {tmp_path}, the folder of retention.keys_path, and Synapse's database" in said
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        strict.start()
+
+
 def test_while_nothing_can_be_recorded_refuse_refuses_and_allow_allows_and_nothing_is_lost(
     strict: Homeserver, lenient: Homeserver, operator: Staff
 ) -> None:
     person, other = Person(strict, "writer"), Person(lenient, "writer")
     room, others = person.found_group(), other.found_group()
+    before = recorded(strict)  # what somebody else sent there
     person.send(room).good()
     other.send(others).good()
-    poll(lambda: recorded(strict) >= 1 and recorded(lenient) >= 1)
+    assert poll(lambda: recorded(strict) == before + 1 and recorded(lenient) == 1)
     allowed = 1
     with unusable(strict, lenient):
         for _ in range(3):  # for some seconds a problem may pass by itself
             person.send(room).good()
             allowed += 1
-        poll(lambda: retention(operator)["problem"])
-        poll(lambda: person.send(room, "one of many").status == 403, seconds=20, every=1)
+        assert poll(lambda: retention(operator)["problem"])
+        assert poll(lambda: person.send(room, "one of many").status == 403, seconds=20, every=1)
         refused(person.send(room), "unavailable")
         refused(person.found(), "unavailable")
         refused(Person(strict, "late").join(room), "unavailable")
         person.sync().good()
         sent = 1 + sum(other.send(others).ok for _ in range(5))
         assert sent == 6
-    poll(lambda: person.send(room, "again").ok, seconds=20)
-    poll(lambda: recorded(lenient) == sent, seconds=20)
+    assert poll(lambda: person.send(room, "again").ok, seconds=20)
+    assert poll(lambda: recorded(lenient) == sent, seconds=20)
     in_synapse = len([one for one in person.messages(room).good()["chunk"] if one["type"] == "m.room.message"])
     assert in_synapse > allowed
-    poll(lambda: recorded(strict) == in_synapse, seconds=20)
+    assert poll(lambda: recorded(strict) == before + in_synapse, seconds=20)
     assert retention(operator)["problem"] is None

@@ -27,21 +27,6 @@ def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
     return start_homeserver(module_config={**RULES, "labels": {"enabled": True, "languages": ["zh-CN", "en"]}})
 
 
-@pytest.fixture(scope="module")
-def staff(server: Homeserver) -> Staff:
-    return Staff(server)
-
-
-@pytest.fixture
-def founder(server: Homeserver) -> Person:
-    return Person(server, "founder")
-
-
-@pytest.fixture
-def member(server: Homeserver) -> Person:
-    return Person(server, "member")
-
-
 @pytest.fixture
 def older(staff: Staff, founder: Person) -> str:
     return found_older(staff, founder)
@@ -261,21 +246,6 @@ def test_a_barred_founder_labels_nothing_and_the_journal_says_so(staff: Staff, f
     assert last["reason"].startswith("refused: ")
 
 
-def test_an_upgrade_carries_the_labels_over(staff: Staff, upgraded: Upgraded):
-    founder, new, plain = upgraded.founder, upgraded.labelled, upgraded.plain
-    assert poll(lambda: founder.state(new, LABELS).ok, seconds=CLOSING_SECONDS, every=0.5)
-    assert poll(lambda: founder.state(new, TAGS).ok)
-    assert tags(founder, new)["100"] == MANAGER
-    (act,) = staff.acts(subject=new, action="label")
-    assert (act["author"], act["reason"], act["after"]) == (
-        founder.user_id,
-        "upgrade",
-        {"labels": tags(founder, new)},
-    )
-    assert poll(lambda: staff.room(upgraded.older)["successor"], seconds=CLOSING_SECONDS) == plain
-    assert founder.state(plain, LABELS).status == 404
-
-
 def test_where_labels_are_off_nothing_is_labelled_and_cinnys_are_free(start_homeserver: Callable[..., Homeserver]):
     server = start_homeserver(module_config=RULES)
     founder = Person(server, "founder")
@@ -324,3 +294,18 @@ def test_an_upgrade_names_no_further_creators(staff: Staff, founder: Person, mem
     another = founder.found_group(room_version=version)
     new = further(founder, another, founder.user_id).good()["replacement_room"]
     assert staff.room(new)["founder"] == founder.user_id
+
+
+def test_an_upgrade_carries_the_labels_over(staff: Staff, upgraded: Upgraded):
+    founder, new, plain = upgraded.founder, upgraded.labelled, upgraded.plain
+    assert poll(lambda: founder.state(new, LABELS).ok, seconds=CLOSING_SECONDS, every=0.5)
+    assert poll(lambda: founder.state(new, TAGS).ok)
+    assert tags(founder, new)["100"] == MANAGER
+    (act,) = staff.acts(subject=new, action="label")
+    assert (act["author"], act["reason"], act["after"]) == (
+        founder.user_id,
+        "upgrade",
+        {"labels": tags(founder, new)},
+    )
+    assert poll(lambda: staff.room(upgraded.older)["successor"], seconds=CLOSING_SECONDS) == plain
+    assert founder.state(plain, LABELS).status == 404

@@ -70,11 +70,6 @@ def tap(server: Homeserver) -> Iterator[Tap]:
         yield tap
 
 
-@pytest.fixture(scope="module")
-def staff(server: Homeserver) -> Staff:
-    return Staff(server)
-
-
 class Visitor(Client):
     """Somebody who comes through a reverse proxy; registered when made, by the client API."""
 

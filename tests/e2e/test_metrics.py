@@ -33,11 +33,6 @@ def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
     )
 
 
-@pytest.fixture(scope="module")
-def staff(server: Homeserver) -> Staff:
-    return Staff(server)
-
-
 def families() -> list[Metric]:
     """What Prometheus would fetch."""
     return list(text_string_to_metric_families(exported(LISTENER)))

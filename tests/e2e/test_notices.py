@@ -27,11 +27,6 @@ def server(start_homeserver) -> Homeserver:
 
 
 @pytest.fixture(scope="module")
-def staff(server: Homeserver) -> Staff:
-    return Staff(server)
-
-
-@pytest.fixture(scope="module")
 def group(server: Homeserver, staff: Staff) -> str:
     """A group that anybody may join and read, called Chess."""
     founder = Person(server, "founder")

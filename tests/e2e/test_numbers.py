@@ -24,21 +24,6 @@ def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
     return start_homeserver(module_config=RULES)
 
 
-@pytest.fixture(scope="module")
-def staff(server: Homeserver) -> Staff:
-    return Staff(server)
-
-
-@pytest.fixture
-def founder(server: Homeserver) -> Person:
-    return Person(server, "founder")
-
-
-@pytest.fixture
-def member(server: Homeserver) -> Person:
-    return Person(server, "member")
-
-
 @frozen
 class Upgraded:
     """A public group and what took its place."""
@@ -145,16 +130,6 @@ def test_a_dry_run_gives_numbers_and_changes_no_room(server: Homeserver, staff: 
         assert leads_to(server, said, None)
 
 
-def test_the_successor_carries_the_number(server: Homeserver, staff: Staff, upgraded: Upgraded):
-    number, new = upgraded.number, upgraded.new
-    assert poll(lambda: staff.room(new)["number"], seconds=CLOSING_SECONDS, every=0.5) == number
-    assert staff.room(upgraded.old)["number"] is None
-    assert staff.groupreg("GET", f"groups/{number}").good()["room_id"] == new
-    assert poll(lambda: leads_to(server, number, new))
-    state = poll(lambda: upgraded.founder.state(new, NUMBER).ok and upgraded.founder.state(new, NUMBER))
-    assert state.good() == {"number": number}
-
-
 @pytest.mark.parametrize("killed", [False, pytest.param(True, marks=pytest.mark.prove)])
 def test_groups_from_before_are_numbered_once(start_homeserver: Callable[..., Homeserver], killed: bool):
     server = start_homeserver()
@@ -187,3 +162,13 @@ def test_groups_from_before_are_numbered_once(start_homeserver: Callable[..., Ho
     if killed:
         server.restart()
         assert {room: staff.room(room)["number"] for room in older} == given
+
+
+def test_the_successor_carries_the_number(server: Homeserver, staff: Staff, upgraded: Upgraded):
+    number, new = upgraded.number, upgraded.new
+    assert poll(lambda: staff.room(new)["number"], seconds=CLOSING_SECONDS, every=0.5) == number
+    assert staff.room(upgraded.old)["number"] is None
+    assert staff.groupreg("GET", f"groups/{number}").good()["room_id"] == new
+    assert poll(lambda: leads_to(server, number, new))
+    state = poll(lambda: upgraded.founder.state(new, NUMBER).ok and upgraded.founder.state(new, NUMBER))
+    assert state.good() == {"number": number}

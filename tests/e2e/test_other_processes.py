@@ -19,7 +19,7 @@ import pytest
 from synapse_groupreg.rig import Database, Postgres, Redis, WorkerHomeserver
 from synapse_groupreg.rig.redis import EXTERNAL
 from tests.e2e.client import GROUPREG, MATRIX, Answer, Client, Person, Staff, refused
-from tests.e2e.imposed import SOON, Imposed, prepared
+from tests.e2e.imposed import PAUSE, SOON, Imposed, prepared
 
 AT_ONCE = 0.5
 """Seconds that ninety-nine of a hundred decisions take at most while Redis is there."""
@@ -83,6 +83,7 @@ def seconds_everywhere(true: Callable[[Client], bool], clients: list[Client]) ->
     start = time.monotonic()
     while clients := [client for client in clients if not true(client)]:
         assert time.monotonic() - start < 10 * SOON
+        time.sleep(PAUSE)
     return time.monotonic() - start
 
 
@@ -90,7 +91,7 @@ def seconds_until(true: Callable[[], bool]) -> float:
     start = time.monotonic()
     while not true():
         assert time.monotonic() - start < 10 * SOON
-        time.sleep(0.005)
+        time.sleep(PAUSE)
     return time.monotonic() - start
 
 

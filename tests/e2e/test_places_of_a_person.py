@@ -21,11 +21,6 @@ def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
 
 
 @pytest.fixture(scope="module")
-def staff(server: Homeserver) -> Staff:
-    return Staff(server)
-
-
-@pytest.fixture(scope="module")
 def host(server: Homeserver, staff: Staff) -> Person:
     """Somebody whose groups the others join."""
     host = Person(server, "host")

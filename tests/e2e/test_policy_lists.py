@@ -5,9 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from click.testing import CliRunner, Result
 
+from synapse_groupreg.cli import main
 from synapse_groupreg.rig import Homeserver
 from tests.e2e.client import Answer, Person, Staff, poll, refused
 
@@ -27,16 +26,6 @@ IN_FORCE_SECONDS = 2
 @pytest.fixture(scope="module")
 def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
     return start_homeserver(module_config={"mode": "enforce", "federation": "closed", "quotas": {"rooms_founded": 100}})
-
-
-@pytest.fixture(scope="module")
-def admin(server: Homeserver) -> Staff:
-    return Staff(server, "admin")
-
-
-@pytest.fixture(scope="module")
-def reviewer(server: Homeserver, admin: Staff) -> Staff:
-    return Staff(server, "reviewer", roles=["reviewer"], granted_by=admin)
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +74,9 @@ def follow(staff: Staff, room: str) -> Answer:
     return staff.groupreg("PUT", f"followed/{quote(room)}", {"reason": "agreed with the neighbours"})
 
 
-def groupreg(staff: Staff, *args: str) -> subprocess.CompletedProcess[str]:
+def groupreg(staff: Staff, *args: str) -> Result:
     """The command line, logged in as this member of staff."""
-    environment = {**os.environ, "GROUPREG_URL": staff.url, "GROUPREG_TOKEN": str(staff.token)}
-    command = [sys.executable, "-c", "from synapse_groupreg.cli import main; main()", *args]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return CliRunner().invoke(main, args, env={"GROUPREG_URL": staff.url, "GROUPREG_TOKEN": staff.token})
 
 
 @pytest.mark.parametrize("kind", ["user", "room", "server"])
@@ -242,14 +229,14 @@ def test_what_is_exported_can_be_imported_again(
     files = [tmp_path / "list.json", tmp_path / "list.csv"]
     for target in (*map(str, files), policy_room):
         done = groupreg(reviewer, "blacklist", "export", target)
-        assert done.returncode == 0, done.stderr
+        assert done.exit_code == 0, done.output
     by_hand = reviewer.set_state(policy_room, USER_RULE, {"entity": "@x:y", "recommendation": "m.ban"}, "mine").good()
     for source in (*map(str, files), policy_room):
         for entity in entities:
             [entry] = open_entries(reviewer, entity)
             reviewer.lift(entry["id"]).good()
         done = groupreg(reviewer, "blacklist", "import", source, "--basis", "11.3", "--json")
-        assert done.returncode == 0, done.stderr
+        assert done.exit_code == 0, done.output
         assert json.loads(done.stdout)["counts"]["new"] == len(entities) + (source == policy_room)
         agree(colleague, json.loads(done.stdout))
         for entity in entities:
@@ -259,14 +246,14 @@ def test_what_is_exported_can_be_imported_again(
     for entity in (*entities, "@x:y"):
         reviewer.lift(open_entries(reviewer, entity)[0]["id"]).good()
     said = groupreg(reviewer, "blacklist", "export", policy_room)
-    assert "0 rules added and 4 withdrawn" in said.stdout, said
+    assert "0 rules added and 4 withdrawn" in said.stdout, said.output
     assert reviewer.state(policy_room, USER_RULE, f"rule:{person.user_id}").good() == {}
     assert reviewer.state(policy_room, USER_RULE, "mine").good()["entity"] == "@x:y"
     assert by_hand["event_id"]
     # In somebody else's room it is that room's power levels that decide.
     theirs = friend.found_group()
     reviewer.bar("@one:x.example").good()
-    assert groupreg(reviewer, "blacklist", "export", theirs).returncode == 3
+    assert groupreg(reviewer, "blacklist", "export", theirs).exit_code == 3
     reviewer.lift(open_entries(reviewer, "@one:x.example")[0]["id"]).good()
 
 
@@ -330,7 +317,7 @@ def test_a_list_that_touches_many_is_accepted_by_two(server: Homeserver, reviewe
     proposal = follow(reviewer, policy_room).good()["proposal"]
     assert proposal["accounts"] == 21
     said = groupreg(colleague, "proposal", "approve", str(proposal["id"]))
-    assert said.returncode == 0, said.stderr
+    assert said.exit_code == 0, said.output
     rule(maintainer, policy_room, USER_RULE, "@another:x.example")
     assert within(lambda: open_entries(reviewer, "@many-*:localhost"))
     refused(many[5].found(), ACCOUNT)

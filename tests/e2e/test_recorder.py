@@ -26,6 +26,7 @@ from synapse_groupreg.storage.store_tree import StoredTree
 from synapse_groupreg.storage.stores import open_reader
 from tests.database import open_postgres, open_sqlite
 from tests.e2e.client import Person, Staff, poll
+from tests.engines import any_database
 from tests.handlers.retention.stage import read
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def test_the_end_is_signed_when_the_homeserver_stops(server: Homeserver, setting
     assert (server.files.folder / "groupreg" / "retention-events.checkpoint").read_text() == note
 
 
+@any_database
 def test_synapse_s_database_is_put_back_and_what_happens_then_is_recorded_once(
     server: Homeserver, settings: dict[str, Any]
 ) -> None:

@@ -64,11 +64,6 @@ def synapse(server: Homeserver) -> Iterator[TestDatabase]:
 
 
 @pytest.fixture(scope="module")
-def admin(server: Homeserver) -> Staff:
-    return Staff(server, "admin")
-
-
-@pytest.fixture(scope="module")
 def inspector(server: Homeserver, admin: Staff) -> Staff:
     return Staff(server, "inspector", roles=["inspector"], granted_by=admin)
 

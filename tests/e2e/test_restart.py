@@ -8,10 +8,12 @@ from collections.abc import Callable
 
 from synapse_groupreg.rig import Database, Homeserver
 from tests.e2e.client import Person, Staff, refused
+from tests.engines import any_database
 
 CONFIG = {"mode": "enforce", "federation": "closed", "quotas": {"rooms_founded": 1}}
 
 
+@any_database
 def test_what_was_decided_outlives_a_restart_and_a_crash(
     start_homeserver: Callable[..., Homeserver], database: Database | None
 ):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ import requests
 from synapse_groupreg import texts
 from synapse_groupreg.rig import Homeserver
 from synapse_groupreg.web.rules import SECTIONS
-from tests.browser import Browser, chromium
+from tests.browser import Browser
 
 from .client import Person, Staff, poll, refused
 
@@ -103,12 +103,6 @@ def test_the_operators_contact_is_that_of_synapse(rules: str) -> None:
 
 
 # In a real browser.
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def shown(browser: Browser, selector: str, what: str = "innerText") -> str:

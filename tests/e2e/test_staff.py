@@ -27,11 +27,6 @@ def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
 
 
 @pytest.fixture(scope="module")
-def admin(server: Homeserver) -> Staff:
-    return Staff(server, "admin")
-
-
-@pytest.fixture(scope="module")
 def room(admin: Staff) -> str:
     return admin.found_group()
 

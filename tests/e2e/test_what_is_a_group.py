@@ -23,21 +23,6 @@ def server(start_homeserver: Callable[..., Homeserver]) -> Homeserver:
     )
 
 
-@pytest.fixture(scope="module")
-def staff(server: Homeserver) -> Staff:
-    return Staff(server)
-
-
-@pytest.fixture
-def founder(server: Homeserver) -> Person:
-    return Person(server, "founder")
-
-
-@pytest.fixture
-def guest(server: Homeserver) -> Person:
-    return Person(server, "guest")
-
-
 def direct(founder: Person, guest: Person) -> str:
     room = founder.found(is_direct=True, preset="trusted_private_chat", invite=[guest.user_id]).room_id
     guest.join(room).good()

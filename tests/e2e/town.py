@@ -35,7 +35,7 @@ class Town:
     """Groups that anybody may join."""
 
     @classmethod
-    def of(cls, server: Homeserver, *, rooms: int = 30) -> Town:
+    def of(cls, server: Homeserver, *, rooms: int) -> Town:
         staff, host = Staff(server), Person(server, "host")
         staff.limit(host.user_id, rooms_founded=1_000, rooms_joined=1_000).good()
         town = cls(server, (server.url,), staff, [])

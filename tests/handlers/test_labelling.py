@@ -121,7 +121,7 @@ def test_one_that_fails_keeps_nobody_waiting(db: TestDatabase, labeller: Labelle
             raise ConnectionError
         await write(room_id, **what)
 
-    room.write_state = fail_first  # type: ignore[method-assign]
+    room.write_state = fail_first  # type: ignore[method-assign]  # for this test
     result_of(labeller.write_all())
     assert {one[0] for one in room.written} == {group, other} - {first}
 

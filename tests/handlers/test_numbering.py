@@ -85,7 +85,7 @@ def given(stage: Stage) -> dict[str, str]:
 
 
 def test_a_founding_keeps_a_number_and_its_room_gets_it(stage: Stage, directory: Directory) -> None:
-    kept = result_of(Founders(stage.database, directory).reserve("f1", ALICE))  # type: ignore[arg-type]
+    kept = result_of(Founders(stage.database, directory).reserve("f1", ALICE))  # type: ignore[arg-type]  # as above
     room_id = stage.do(seed.make_room, ALICE, kind=RoomKind.group, founding_id="f1", join_rule="public")
     result_of(upkeep(stage, directory).every_second())
     assert given(stage) == {room_id: kept}
@@ -94,7 +94,7 @@ def test_a_founding_keeps_a_number_and_its_room_gets_it(stage: Stage, directory:
 
 def test_a_number_that_is_taken_is_drawn_again(stage: Stage, directory: Directory) -> None:
     draws = iter([number(1), number(1), number(2), *(number(n) for n in range(100, 200))])
-    founders = Founders(stage.database, directory, lambda: next(draws))  # type: ignore[arg-type]
+    founders = Founders(stage.database, directory, lambda: next(draws))  # type: ignore[arg-type]  # as above
     stage.do(numbers.give, number(1), "!a", NOW)
     assert result_of(founders.reserve("f1", ALICE)) == number(2)
 
@@ -102,7 +102,7 @@ def test_a_number_that_is_taken_is_drawn_again(stage: Stage, directory: Director
 def test_no_founding_fails_because_of_its_number(
     stage: Stage, directory: Directory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    founders = Founders(stage.database, directory)  # type: ignore[arg-type]
+    founders = Founders(stage.database, directory)  # type: ignore[arg-type]  # as above
     stage.database.fail = OSError("the disk is full")
     assert result_of(founders.reserve("f1", ALICE)) is None
     assert "without a number" in caplog.text

@@ -169,7 +169,7 @@ def test_reading_everything_in_pages_while_others_write_ends_there_too(
 
         for _ in range(30):
             rival.do(write)
-        reading = pg_db.do(lambda txn: load(Overtaken(txn), None, NOW))  # type: ignore[arg-type]
+        reading = pg_db.do(lambda txn: load(Overtaken(txn), None, NOW))  # type: ignore[arg-type]  # a transaction in all but name
         assert reading is not None
         stage.snapshot.apply(reading)
         snapshot = stage.refresh()

@@ -222,7 +222,7 @@ def test_content_is_checked_against_its_disclosed_digest() -> None:
         {"mode": "range", "filter": None, "range": (1, 2, 3)},
         {"mode": "range", "filter": None, "range": (False, 2)},
         {"mode": "range", "filter": None, "range": (1, 99)},
-        {"mode": "subject", "filter": None, "subject": Subject("person", ROOM)},  # type: ignore[arg-type]
+        {"mode": "subject", "filter": None, "subject": Subject("person", ROOM)},  # type: ignore[arg-type]  # there is no such kind
         {"mode": "subject", "filter": None, "subject": Subject("room", "")},
         {"case": ""},
         {"by": 3},

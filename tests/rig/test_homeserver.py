@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from synapse_groupreg.rig import Database, Homeserver, RigError
+from tests.engines import any_database
 
 pytestmark = pytest.mark.smoke
 
@@ -22,6 +23,7 @@ def whoami(url: str, token: str) -> str:
     return user_id
 
 
+@any_database
 def test_accounts_outlive_a_stop_and_a_crash(start_homeserver: Callable[..., Homeserver], database: Database | None):
     server = start_homeserver(database=database)
     token = server.register("ann")

@@ -51,7 +51,7 @@ class Hall:
 
         def work(txn: Transaction) -> tuple[int, bool]:
             watched = Watched(txn)
-            used = quotas.members(watched, self.room, now_ms, besides="", default=self.cap).used  # type: ignore[arg-type]  # a transaction in all but name
+            used = quotas.members(watched, self.room, now_ms, besides="", default=self.cap).used
             return used, watched.counted_all
 
         return self.db.do(work)

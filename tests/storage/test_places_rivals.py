@@ -276,7 +276,7 @@ def test_who_leaves_while_their_profile_changes_lets_nobody_in(pg_db: TestDataba
                     waits[0] = False
 
             interrupted = Interrupted(txn, before, let_in)
-            comes_back = to_join(member, room_id)(interrupted, taker(pg_db)).verdict.allowed  # type: ignore[arg-type]  # stands in for one
+            comes_back = to_join(member, room_id)(interrupted, taker(pg_db)).verdict.allowed
         if waits[0]:
             come(pg_db, other, room_id)
         if comes_back:

@@ -67,7 +67,7 @@ def test_a_full_disk_says_so_and_goes_on_when_there_is_space(files: Place) -> No
     log = Log(files.store())
     log.begin()
     head = log.fill(10)
-    connection = log.store._to(None)  # type: ignore[attr-defined]
+    connection = log.store._to(None)  # type: ignore[attr-defined]  # SQLite's
     [pages] = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + 5}")
     with pytest.raises(StoreUnavailable, match="no space left"):

@@ -125,7 +125,7 @@ def test_a_search_by_time_leaves_out_the_blocks_of_other_times(found: Found) -> 
 
     def fetch(sql: str, values: Any) -> list[tuple[Any, ...]]:
         asked.append((sql, values))
-        return reader._fetch(DECEMBER, sql, values)  # type: ignore[attr-defined]
+        return reader._fetch(DECEMBER, sql, values)  # type: ignore[attr-defined]  # each engine has it
 
     times = Selection(from_ms=NOON + 1000 * 60_000, to_ms=NOON + 1010 * 60_000)
     parts = store_times.windows(fetch, TURN, times)

@@ -24,7 +24,7 @@ def _strings(path: str, value: object) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield path, value
         return
-    branches = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]
+    branches = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]  # a list then
     for name, branch in branches:
         yield from _strings(f"{path}.{name}", branch)
 

@@ -47,14 +47,14 @@ class AtOnce:
     def getThreadPool(self) -> AtOnce:  # noqa: N802 - twisted's names
         return self
 
-    def callInThreadWithCallback(self, done: Callable[[bool, Any], None], work: Callable[..., Any], *args: Any) -> None:  # noqa: N802
+    def callInThreadWithCallback(self, done: Callable[[bool, Any], None], work: Callable[..., Any], *args: Any) -> None:  # noqa: N802 - as above
         done(True, work(*args))
 
-    def callFromThread(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: N802
+    def callFromThread(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: N802 - as above
         work(*args, **kwargs)
 
 
-class ServedRequest(Request):  # type: ignore[misc]  # twisted is untyped here
+class ServedRequest(Request):
     """What Synapse's resources expect of a request beyond Twisted's own."""
 
     requester = None
@@ -76,14 +76,14 @@ class Body:
         self._content = content
         self.length = len(content)
 
-    def startProducing(self, consumer: Any) -> Deferred[None]:  # noqa: N802
+    def startProducing(self, consumer: Any) -> Deferred[None]:  # noqa: N802 - as above
         consumer.write(self._content)
         return succeed(None)
 
-    def pauseProducing(self) -> None:  # noqa: N802
+    def pauseProducing(self) -> None:  # noqa: N802 - as above
         pass
 
-    stopProducing = pauseProducing  # noqa: N815
+    stopProducing = pauseProducing  # noqa: N815 - as above
 
 
 @attrs.frozen

@@ -190,19 +190,19 @@ class FakeRequest:
     def notifyFinish(self) -> Any:  # noqa: N802 - twisted's names
         return self
 
-    def addErrback(self, gone: Any) -> None:  # noqa: N802
+    def addErrback(self, gone: Any) -> None:  # noqa: N802 - as above
         self.gone = gone
 
-    def setResponseCode(self, _: int) -> None:  # noqa: N802
+    def setResponseCode(self, _: int) -> None:  # noqa: N802 - as above
         pass
 
-    def setHeader(self, *_: str) -> None:  # noqa: N802
+    def setHeader(self, *_: str) -> None:  # noqa: N802 - as above
         pass
 
-    def registerProducer(self, producer: Any, _: bool) -> None:  # noqa: N802
+    def registerProducer(self, producer: Any, _: bool) -> None:  # noqa: N802 - as above
         self.producer = producer
 
-    def unregisterProducer(self) -> None:  # noqa: N802
+    def unregisterProducer(self) -> None:  # noqa: N802 - as above
         pass
 
     def write(self, chunk: bytes) -> None:
@@ -213,7 +213,7 @@ class FakeRequest:
     def finish(self) -> None:
         self.ended = "finished"
 
-    def loseConnection(self) -> None:  # noqa: N802
+    def loseConnection(self) -> None:  # noqa: N802 - as above
         self.ended = "dropped"
 
 

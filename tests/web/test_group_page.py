@@ -234,7 +234,7 @@ def test_no_other_link_opens_it(server: Server, links: Links, box: Box) -> None:
 def test_an_operator_may_show_every_page_to_everybody(links: Links, stage: Stage) -> None:
     groups = stage.config.groups.model_copy(update={"pages": "everybody"})
     config = stage.config.model_copy(update={"groups": groups})
-    server = Server(stage, groups=GroupPages(config, stage.database, stage.homeserver, links))  # type: ignore[arg-type]
+    server = Server(stage, groups=GroupPages(config, stage.database, stage.homeserver, links))  # type: ignore[arg-type]  # as above
     assert see(server, CLOSED).status == 200
 
 

@@ -117,7 +117,7 @@ class Surfaces:
             self.stage.homeserver,
             words,
             pages,
-            actions=self.spy,  # type: ignore[arg-type]
+            actions=self.spy,
         )
         result_of(commands.hear(ALICE, self.direct, said))
 

@@ -96,7 +96,7 @@ def _members(trial: Trial, files: HomeserverFiles) -> list[Member]:
 
 def _start_postgres(trial: Trial, port: int) -> Database:
     from synapse_groupreg.rig.cluster import Cluster  # noqa: PLC0415 - psycopg2 is not needed with SQLite
-    from synapse_groupreg.rig.postgres import create_database, exists  # noqa: PLC0415
+    from synapse_groupreg.rig.postgres import create_database, exists  # noqa: PLC0415 - as above
 
     cluster = Cluster(trial.folder / "postgres", port=port, password=trial.postgres_password)
     lock = trial.lock("postgres")

@@ -83,7 +83,7 @@ def a_recorder(places: Mapping[str, Any], database: TestDatabase) -> Recorder:
         open_=bytes,
         open_log=open_log,
         anchor=nowhere,
-        upkeep=Keeping(config, database, homeserver, seal=bytes, keys=SharedKeys()),  # type: ignore[arg-type]
+        upkeep=Keeping(config, database, homeserver, seal=bytes, keys=SharedKeys()),  # type: ignore[arg-type]  # as above
     )
 
 
@@ -98,7 +98,7 @@ def main(places: Mapping[str, Any], planted: str | None) -> None:
     # A rival comes back at once, a fault is tried again at once: the tests have seconds, not days.
     recorder.RIVAL_MS = recorder.RETRY_MS = 20
     if planted:
-        Log.append = PLANTED[planted]  # type: ignore[method-assign]
+        Log.append = PLANTED[planted]  # type: ignore[method-assign]  # that is the bug
     for _ in sys.stdin:
         process = os.fork()
         if not process:

@@ -50,11 +50,11 @@ def keeper(place: Place, tmp_path: Path, sqlite_db: TestDatabase) -> Iterator[Ke
 
 
 def ask(keeper: Keeper, *, account: str = ALICE, duty_ended: str | None = None) -> int:
-    def wish(txn: object) -> int:
-        made = erasures.add(txn, account, reason="asked for", author=BOB, now_ms=keeper.homeserver.now)  # type: ignore[arg-type]
+    def wish(txn: Any) -> int:
+        made = erasures.add(txn, account, reason="asked for", author=BOB, now_ms=keeper.homeserver.now)
         if duty_ended:
-            erasures.end_duty(txn, made.id, duty_ended, keeper.homeserver.now)  # type: ignore[arg-type]
-        keeping.queue(txn, keeping.ERASE, "", f"look {made.id}", payload={}, now_ms=1)  # type: ignore[arg-type]
+            erasures.end_duty(txn, made.id, duty_ended, keeper.homeserver.now)
+        keeping.queue(txn, keeping.ERASE, "", f"look {made.id}", payload={}, now_ms=1)
         return made.id
 
     return keeper.database.do(wish)

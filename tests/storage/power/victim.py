@@ -140,7 +140,7 @@ class Life:
             mark = json.dumps(attrs.asdict(state_of(store, published))).encode() + b"\n"
             assert os.write(self._marks, mark) == len(mark)
 
-        self.log = Log(LOG, Marked(store, tell), SERVER, self.keys, Marked(published, tell))  # type: ignore[arg-type]
+        self.log = Log(LOG, Marked(store, tell), SERVER, self.keys, Marked(published, tell))  # type: ignore[arg-type]  # each stands in for what it marks
         self.log.open(self.now_ms, {})
 
     def write(self, *counts: int) -> None:

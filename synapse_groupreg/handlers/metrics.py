@@ -53,7 +53,7 @@ RECORDS = Counter(
 )
 RETENTION_LAG = Gauge(
     "synapse_groupreg_retention_lag_seconds",
-    "How old the oldest event, login, refusal or act is that the retention store doesn't have yet",
+    "How old the oldest event, login, refusal, report or act is that the retention store doesn't have yet",
     [_SERVER],
 )
 RETENTION_LAG_ROWS = Gauge(

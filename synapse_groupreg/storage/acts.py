@@ -76,6 +76,14 @@ def page(txn: Transaction, filters: Mapping[str, str], start: int, limit: int) -
 
 
 def untaken(txn: Transaction) -> bool:
+def waiting(txn: Transaction, *, most: int) -> tuple[int, int | None]:
+    """How many lines wait for `take`, and the time of the oldest. No more than `most` are counted."""
+    first = "SELECT ts_ms FROM groupreg_acts_unrecorded JOIN groupreg_acts ON id = act_id ORDER BY act_id LIMIT ?"
+    txn.execute(f"SELECT count(*), min(ts_ms) FROM ({first}) AS a", (most,))
+    rows, oldest = txn.fetchone()
+    return int(rows), oldest
+
+
     """Whether `take` would find any."""
     txn.execute("SELECT 1 FROM groupreg_acts_unrecorded LIMIT 1")
     return txn.fetchone() is not None

@@ -102,6 +102,12 @@ def untaken(txn: Transaction, now_ms: int) -> bool:
 
 def _behind(txn: Transaction, now_ms: int, limit: int) -> list[Any]:
     txn.execute(
+def waiting(txn: Transaction, now_ms: int, *, most: int) -> tuple[int, int | None]:
+    """How many counts wait for `take`, and since when they could be taken. No more than `most` are counted."""
+    found = _behind(txn, now_ms, most)
+    return len(found), found[0][0] + _MINUTE_MS + _STRAGGLERS_MS if found else None
+
+
         "SELECT minute_ms, account, code, attempt, dry, recorded FROM groupreg_refusals"
         " WHERE recorded < count AND minute_ms <= ? ORDER BY minute_ms, account, code, attempt, dry LIMIT ?",
         (now_ms - _MINUTE_MS - _STRAGGLERS_MS, limit),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from synapse_groupreg.storage import changes, event_rows, events, meta, outbox
+from synapse_groupreg.storage import acts, changes, event_rows, events, meta, outbox, refusals, reports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,13 +71,20 @@ def lag(txn: Transaction, now_ms: int) -> tuple[int, int]:
 
     Else, while much waits, this would count all of it every ten seconds.
     """
-    rows, oldest = outbox.waiting(txn, most=COUNTED)
+    # While the recorder stands still, what it takes into the outbox itself is still where it came from.
+    sources = [
+        outbox.waiting(txn, most=COUNTED),
+        acts.waiting(txn, most=COUNTED),
+        refusals.waiting(txn, now_ms, most=COUNTED),
+        reports.waiting(txn, most=COUNTED),
+    ]
     done, ends = outbox.progress(txn), events.writers(txn)
     for source, end in ends.items():
         after = done.get(source)
         if after is None or after >= end:
             continue
-        rows += events.count_between(txn, source, after, end, most=COUNTED)
+        count = events.count_between(txn, source, after, end, most=COUNTED)
         first = events.rows(txn, source, after, end, 1)
-        oldest = min([*(() if oldest is None else (oldest,)), *(event_rows.received_ms(row) for row in first)])
-    return rows, 0 if oldest is None or not rows else max(now_ms - oldest, 0)
+        sources.append((count, event_rows.received_ms(first[0]) if first else None))
+    oldest = min((since for count, since in sources if count and since is not None), default=now_ms)
+    return sum(count for count, _ in sources), max(now_ms - oldest, 0)

@@ -34,6 +34,12 @@ def untaken(txn: Transaction, limit: int) -> bool:
     return any(_look(txn, kind, limit)[0] for kind in _TABLES)
 
 
+def waiting(txn: Transaction, *, most: int) -> tuple[int, int | None]:
+    """How many reports wait for `take`, and the time of the oldest. Of new ones of a kind, `most` are counted."""
+    times = [row[1] for kind in _TABLES for row in _look(txn, kind, most)[0]]
+    return len(times), min(times, default=None)
+
+
 def take(txn: Transaction, limit: int) -> list[Entry]:
     """Reports that were not taken before; they are now. For one process at a time."""
     return [entry for kind in _TABLES for entry in _take(txn, kind, limit)]

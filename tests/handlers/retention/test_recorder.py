@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 
 from synapse_groupreg.retention.records import LogName
+from synapse_groupreg.storage import outbox, refusals, reported
 from tests.database import result_of
 from tests.handlers.retention.recorder_victim import a_recorder
-from tests.storage.test_events import persist, reached
+from tests.storage.synapse_events import NOW, persist, reached
+from tests.storage.test_outbox import LOGIN, ONE, act
+from tests.storage.test_reports import report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,3 +79,40 @@ def test_positions_that_come_again_are_those_of_another_source(db: TestDatabase,
     db.runs.clear()
     tick(recorder)
     assert db.runs.count("groupreg_restored") == 1
+
+
+def test_whatever_happens_while_the_recorder_stands_still_is_waited_for(db: TestDatabase, recorder: Recorder) -> None:
+    happen(db, 2)
+    tick(recorder)
+    assert db.do(reported.lag, NOW) == (0, 0)
+    for waiting, (work, *said) in enumerate(
+        (
+            (outbox.append, [LOGIN], bytes),
+            (act, 5),
+            (report, 1, 5),
+            (refusals.add, [attrs.evolve(ONE, ts_ms=5)]),
+            (persist, 3),
+        ),
+        start=1,
+    ):
+        db.do(work, *said)
+        db.do(reached, 3)
+        assert db.do(reported.lag, NOW)[0] == waiting, work
+    tick(recorder)
+    assert db.do(reported.lag, NOW) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("what", "said", "since_ms"),
+    [
+        (outbox.append, ([attrs.evolve(LOGIN, ts_ms=NOW - 7)], bytes), NOW - 7),
+        (act, (NOW - 7,), NOW - 7),
+        (report, (1, NOW - 7), NOW - 7),
+        # Of refusals of a minute the first is told at once; the others can be counted once it is over.
+        (refusals.add, ([attrs.evolve(ONE, ts_ms=NOW - 100_000)],), NOW - 100_000 - (NOW - 100_000) % 60_000 + 65_000),
+    ],
+    ids=["login", "act", "report", "refusals"],
+)
+def test_how_long_it_waits_is_told(db: TestDatabase, what: Any, said: tuple[Any, ...], since_ms: int) -> None:
+    db.do(what, *said)
+    assert db.do(reported.lag, NOW) == (1, NOW - since_ms)

@@ -7,7 +7,8 @@
 Beside them, in the same run, what nothing could be faster than: a file that is appended to and synced at each batch,
 and COPY into a table without an index. 2,000 rooms and 20,000 accounts, a few of which do most of the talking.
 PostgreSQL is started for this run with a gigabyte of buffers and everything synced, unless GROUPREG_BENCH_POSTGRES
-holds the address of an empty database.
+holds the address of an empty database. Searches are timed twice: with the store's files in memory, and from the disk,
+where the system is told before each search to forget what it has of them; the engine's own cache stays.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ BATCH = 1000
 START_MS, DAY_MS = 1_793_491_200_000, 86_400_000
 MONTH = Period(1, "2026-11")
 PAGE = 100
+GIVEN = "GROUPREG_BENCH_POSTGRES"
 SEARCHES = 300
 
 
@@ -131,8 +133,8 @@ def fill(store: Store, traffic: Traffic) -> tuple[Head, list[float]]:
     return head, took
 
 
-def search(store: Store, traffic: Traffic) -> dict[str, list[float]]:
-    """Milliseconds of the newest page of a room or account in a week, cold ones too."""
+def search(store: Store, traffic: Traffic, before: Callable[[], None]) -> dict[str, list[float]]:
+    """Milliseconds of the newest page of a room or account in a week, after `before`."""
     chance = random.Random(8)  # noqa: S311 - no secrets
     took: dict[str, list[float]] = {"room + week": [], "account + week": [], "newest page": []}
     for _ in range(SEARCHES):
@@ -144,21 +146,52 @@ def search(store: Store, traffic: Traffic) -> dict[str, list[float]]:
             "newest page": Selection(),
         }
         for what, selection in wanted.items():
+            before()
             began = time.perf_counter()
             store.select(MONTH, selection, PAGE, newest_first=True)
             took[what].append((time.perf_counter() - began) * 1000)
     return took
 
 
-def measure(settings: dict[str, Any], traffic: Traffic) -> dict[str, Any]:
-    """One run of one engine."""
+def searches(store: Store, traffic: Traffic, folder: Path | None) -> dict[str, list[float]]:
+    """Searches of a store in memory, and of one on the disk if it is known where its files are."""
+    files = [path for path in folder.rglob("*") if path.is_file()] if folder else []
+    os.sync()
+    for path in files:
+        with path.open("rb") as file:
+            while file.read(1 << 22):
+                pass
+    took = {f"{what}, in memory": times for what, times in search(store, traffic, lambda: None).items()}
+    if files:
+        cold = search(store, traffic, lambda: forget(files))
+        took |= {f"{what}, from disk": times for what, times in cold.items()}
+    return took
+
+
+def forget(files: list[Path]) -> None:
+    """Have the system's cache drop what it has of these files."""
+    for path in files:
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def place(engine: str, folder: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], Path | None]:
+    """Settings of a new store, and the folder of its files if that is known."""
+    if engine == "postgres":
+        return {"name": "psycopg2", "args": arguments}, None if GIVEN in os.environ else folder / "cluster" / "base"
+    made = tempfile.mkdtemp(dir=folder)
+    return {"name": "sqlite3", "args": {"database": made}}, Path(made)
+
+
+def measure(settings: dict[str, Any], folder: Path | None, traffic: Traffic) -> dict[str, Any]:
+    """One run of one engine, whose files are in the folder, if that is known."""
     store = open_store(settings, "events")
     with contextlib.closing(store):
         head, took = fill(store, traffic)
         found: dict[str, Any] = {"append": traffic.records / sum(took), "worst ms": max(took) * 1000}
         store.close()
         found["bytes"] = store.periods()[0].bytes / traffic.records
-        found["search"] = search(store, traffic)
+        found["search"] = searches(store, traffic, folder)
         began = time.perf_counter()
         tallies = sum(1 for _ in store.tallies(MONTH))
         found["tallies"] = tallies / (time.perf_counter() - began)
@@ -210,7 +243,7 @@ def raw_copy(arguments: dict[str, Any], traffic: Traffic) -> float:
 @contextlib.contextmanager
 def postgres(folder: Path) -> Iterator[dict[str, Any]]:
     """Arguments of a database."""
-    given = os.environ.get("GROUPREG_BENCH_POSTGRES")
+    given = os.environ.get(GIVEN)
     if given:
         yield {"dsn": given}
         return
@@ -275,19 +308,12 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="groupreg-bench-"))
     try:
         with postgres(folder) if "postgres" in engines else contextlib.nullcontext({}) as arguments:
-            places: dict[str, Callable[[], dict[str, Any]]] = {
-                "sqlite": lambda: {
-                    "name": "sqlite3",
-                    "args": {"database": tempfile.mkdtemp(dir=folder)},
-                },
-                "postgres": lambda: {"name": "psycopg2", "args": arguments},
-            }
             for _ in range(given.runs):
                 raw["file append + fdatasync"].append(raw_file(folder, traffic))
                 if "postgres" in engines:
                     raw["COPY, no index"].append(raw_copy(arguments, traffic))
                 for engine, runs in engines.items():
-                    runs.append(measure(places[engine](), traffic))
+                    runs.append(measure(*place(engine, folder, arguments), traffic))
                     if engine == "postgres":
                         empty(arguments)
     finally:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.storage.store import Head, KeyRow, NameRow, Period, PeriodInfo, Row
 from synapse_groupreg.storage.store_schema import BLOCK, STATE, checked_log, hashes, head_of
-from synapse_groupreg.storage.store_select import statement
+from synapse_groupreg.storage.store_select import Search
 from synapse_groupreg.storage.store_times import windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from synapse_groupreg.storage.store import Selection
+    from synapse_groupreg.storage.store_select import Window
 
 _MANY = 500
 """Values in one IN list; SQLite's oldest limit is 999."""
@@ -23,6 +24,8 @@ _WORDS_KEPT = 50_000
 """Texts that are remembered, at most: whoever invents types of events must not fill the memory."""
 _WINDOWS = 8
 """That are looked through by one statement: usually there are two or three."""
+_FEW = 10
+"""Numbers that are looked at, at least, where some are missing yet."""
 _COLUMN = {"room": "room", "account": "actor"}
 
 
@@ -39,6 +42,10 @@ class RowReader(ABC):
     @abstractmethod
     def _fetch(self, period: Period | None, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows from a period's tables, or from the head tables; none if the period is not there."""
+
+    def _scattered(self, period: Period, search: Search, numbers: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Rows that lie anywhere in a period; an engine may have a way of reading several at once."""
+        return self._fetch(period, *search.rows(numbers))
 
     @abstractmethod
     def _stream(self, period: Period, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
@@ -167,12 +174,31 @@ class RowReader(ABC):
         found: list[tuple[Any, ...]] = []
         parts = windows(lambda sql, values: self._fetch(period, sql, values), first, wanted)
         parts = parts[::-1] if newest_first else parts
+        search = Search(wanted, newest_first=newest_first, leading=self.leading)
         for start in range(0, len(parts), _WINDOWS):
             chunk, left = parts[start : start + _WINDOWS], limit - len(found)
-            if left > 0:
-                sql, values = statement(wanted, chunk, left, newest_first=newest_first, leading=self.leading)
-                found += self._fetch(period, sql, values)
+            if left > 0 and search.led:
+                found += self._led(period, search, chunk, left)
+            elif left > 0:
+                found += self._fetch(period, *search.rows_within(chunk, left))
         return self._rows(period, first, found)
+
+    def _led(self, period: Period, search: Search, parts: Sequence[Window], limit: int) -> list[tuple[Any, ...]]:
+        """Rows within some windows: their numbers from the index, and then no more rows than are likely needed."""
+        found: list[tuple[Any, ...]] = []
+        taken, step = 0, min(limit, _MANY)
+        while parts and len(found) < limit:
+            numbers = [number for (number,) in self._fetch(period, *search.numbers(parts, step))]
+            if numbers:
+                found += self._scattered(period, search, numbers)
+            if len(numbers) < step:
+                break
+            taken += step
+            parts = search.beyond(parts, numbers[-1])
+            # As many more as it takes if others are thrown out as often as these were.
+            likely = (limit - len(found)) * taken // max(len(found), 1) + _FEW
+            step = min(likely, 4 * step, _MANY)
+        return found[:limit]
 
     def content(self, period: Period, idx: int) -> bytes | None:
         """The sealed content of a record."""

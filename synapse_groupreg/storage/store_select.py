@@ -1,9 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The statement behind a search in one period: which index leads, and what is only looked at on the way.
+"""The statements behind a search in one period: which index leads, and what is only looked at on the way.
 
-Each branch walks one index in order of the record's number and stops after `limit` rows; an account's records are two
-branches (as actor, as target), several kinds are several, merged in order. There is no index of times: see `windows`.
+The hundred rows of a page lie anywhere in a period, each on a page of its own that may have to come from the disk. So
+first the numbers of records are taken from the index that leads, which has them side by side, and then only these rows
+are read. An account's records are two branches (as actor, as target), several kinds are several, merged in order. There
+is no index of times: see `windows`.
 """
 
 from __future__ import annotations
@@ -35,31 +37,57 @@ class Window(NamedTuple):
 class _Branch:
     """An index that leads: its column and value, and a condition that belongs to it."""
 
-    column: str | None
-    value: int = 0
+    column: str
+    value: int
     also: str = ""
-    values: tuple[int, ...] = ()
 
 
-def statement(
-    wanted: Selection, windows: Sequence[Window], limit: int, *, newest_first: bool, leading: str
-) -> tuple[str, list[Any]]:
-    """SQL and its values. `leading` is the engine's wording for "this column is that value, n within the window"."""
-    direction = "DESC" if newest_first else "ASC"
-    branches = _branches(wanted)
-    led_by = {branch.column for branch in branches}
-    conditions, values = _filters(wanted, led_by)
-    parts: list[str] = []
-    given: list[Any] = []
-    for branch, window in itertools.product(branches, windows):
-        where, bound = _where(branch, window, leading)
-        ordered = _order(branch, direction, leading)
-        parts.append(f"SELECT {FIELDS} FROM {{records}} WHERE {where}{conditions} ORDER BY {ordered} LIMIT ?")
-        given += [*bound, *values, limit]
-    if len(parts) == 1:
-        return parts[0], given
-    union = " UNION ALL ".join(f"SELECT * FROM ({part}) AS b{number}" for number, part in enumerate(parts))
-    return f"{union} ORDER BY n {direction} LIMIT ?", [*given, limit]
+class Search:
+    """A selection as statements. `leading` is the engine's wording for "this column is that value, n in the window"."""
+
+    def __init__(self, wanted: Selection, *, newest_first: bool, leading: str) -> None:
+        self._branches = _branches(wanted)
+        self._direction = "DESC" if newest_first else "ASC"
+        self._leading = leading
+        self._conditions, self._values = _filters(wanted, {branch.column for branch in self._branches})
+        self.led = bool(self._branches)
+        """Whether an index leads; else all rows of a window are looked at as they lie."""
+
+    def numbers(self, windows: Sequence[Window], limit: int) -> tuple[str, list[Any]]:
+        """The first so many numbers of records in the windows, each once, of which `rows` may leave some out."""
+        parts: list[str] = []
+        given: list[Any] = []
+        for branch, (low, high) in itertools.product(self._branches, windows):
+            where = self._leading.format(column=branch.column) + branch.also
+            ordered = _order(branch, self._direction, self._leading)
+            parts.append(f"SELECT n FROM {{records}} WHERE {where} ORDER BY {ordered} LIMIT ?")
+            given += [branch.value, low, branch.value, high, limit]
+        if len(parts) == 1:
+            return parts[0], given
+        union = " UNION ".join(f"SELECT n FROM ({part}) AS b{number}" for number, part in enumerate(parts))
+        return f"{union} ORDER BY n {self._direction} LIMIT ?", [*given, limit]
+
+    def rows(self, numbers: Sequence[int]) -> tuple[str, list[Any]]:
+        """Those of these records that meet the selection."""
+        return self._rows(f"n IN ({_marks(numbers)})"), [*numbers, *self._values]
+
+    def rows_within(self, windows: Sequence[Window], limit: int) -> tuple[str, list[Any]]:
+        """The first so many records in the windows that meet the selection, where no index leads."""
+        part = self._rows("n >= ? AND n <= ?") + " LIMIT ?"
+        union = " UNION ALL ".join(f"SELECT * FROM ({part}) AS b{number}" for number in range(len(windows)))
+        given = [value for window in windows for value in (*window, *self._values, limit)]
+        return f"{union} ORDER BY n {self._direction} LIMIT ?", [*given, limit]
+
+    def _rows(self, where: str) -> str:
+        return f"SELECT {FIELDS} FROM {{records}} WHERE {where}{self._conditions} ORDER BY n {self._direction}"
+
+    def beyond(self, windows: Sequence[Window], number: int) -> list[Window]:
+        """What is left of the windows after this number."""
+        if self._direction == "DESC":
+            clipped = [Window(low, min(high, number - 1)) for low, high in windows]
+        else:
+            clipped = [Window(max(low, number + 1), high) for low, high in windows]
+        return [window for window in clipped if window.low <= window.high]
 
 
 def _branches(wanted: Selection) -> list[_Branch]:
@@ -74,34 +102,26 @@ def _branches(wanted: Selection) -> list[_Branch]:
     # The commonest kind, 0, is not indexed: nearly every record is found.
     if wanted.kinds and all(wanted.kinds):
         return [_Branch("kind", kind, " AND kind <> 0") for kind in sorted(set(wanted.kinds))]
-    return [_Branch(None)]
+    return []
 
 
 def _as_target(account: int) -> _Branch:
-    others = " AND target IS NOT NULL AND (actor IS NULL OR actor <> ?)"
-    return _Branch("target", account, others, (account,))
-
-
-def _where(branch: _Branch, window: Window, leading: str) -> tuple[str, list[Any]]:
-    if branch.column is None:
-        return "n >= ? AND n <= ?", list(window)
-    values = [branch.value, window.low, branch.value, window.high]
-    return leading.format(column=branch.column) + branch.also, [*values, *branch.values]
+    return _Branch("target", account, " AND target IS NOT NULL")
 
 
 def _order(branch: _Branch, direction: str, leading: str) -> str:
     # Where the leading condition compares pairs, the pair is the order too, and no other index can give it.
-    if branch.column is not None and leading.startswith("("):
+    if leading.startswith("("):
         return f"{branch.column} {direction}, n {direction}"
     return f"n {direction}"
 
 
-def _filters(wanted: Selection, led_by: set[str | None]) -> tuple[str, list[Any]]:
+def _filters(wanted: Selection, led_by: set[str]) -> tuple[str, list[Any]]:
     found: list[tuple[str, Sequence[Any]]] = []
     # The sign keeps a planner from letting this column's index lead.
     if wanted.room is not None and "room" not in led_by:
         found.append(("+room = ?", (wanted.room,)))
-    if wanted.target is not None and "target" not in led_by:
+    if wanted.target is not None:
         found.append(("(+target = ? AND (actor IS NULL OR actor <> ?))", (wanted.target, wanted.target)))
     if wanted.account is not None and (wanted.actor, wanted.target) != (None, None):
         found.append(("(+actor = ? OR +target = ?)", (wanted.account, wanted.account)))

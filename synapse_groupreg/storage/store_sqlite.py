@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -17,17 +18,23 @@ from typing_extensions import override
 from synapse_groupreg.storage.store import Fenced, Head, Period
 from synapse_groupreg.storage.store_rows import RowReader
 from synapse_groupreg.storage.store_schema import COLUMNS, STATE, head_values
-from synapse_groupreg.storage.store_sqlite_files import Files, open_to_read, open_to_write, told
+from synapse_groupreg.storage.store_sqlite_files import Files, open_beside, open_to_read, open_to_write, told
 from synapse_groupreg.storage.store_writing import RowStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from synapse_groupreg.storage.store import KeyRow
+    from synapse_groupreg.storage.store_select import Search
     from synapse_groupreg.storage.store_writing import Bases
 
 _OPEN_FILES = 8
+_BESIDE = 8
+"""Connections that read rows of a file at the same time: each row is on a page of its own, which the disk may have to
+fetch, and it fetches several nearly as fast as one."""
+_WORTH = 16
+"""Rows that are worth it."""
 _TABLES = {name: name for name in (*COLUMNS, "state", "periods", "bases", "checkpoints")}
 _AT_ONCE = 2000
 _INSERT = {
@@ -48,20 +55,46 @@ class SqliteReader(RowReader):
         super().__init__(log)
         self._files = Files(folder, log)
         self._connections: dict[Period, sqlite3.Connection] = {}
+        self._beside: dict[Period, list[sqlite3.Connection]] = {}
+        self._threads: ThreadPoolExecutor | None = None
 
     @override
     def close(self) -> None:
         """Let go of the files."""
+        if self._threads is not None:
+            self._threads.shutdown()
+            self._threads = None
         while self._connections:
-            _, connection = self._connections.popitem()
             with told():
-                connection.close()
+                self._let_go(next(iter(self._connections)))
+
+    def _let_go(self, period: Period) -> None:
+        for connection in (self._connections.pop(period), *self._beside.pop(period, ())):
+            connection.close()
 
     @override
     def _fetch(self, period: Period | None, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with told():
             connection = self._to(period)
-            return [] if connection is None else connection.execute(sql.format(**_TABLES), values).fetchall()
+            return [] if connection is None else _fetched(connection, sql, values)
+
+    @override
+    def _scattered(self, period: Period, search: Search, numbers: Sequence[int]) -> list[tuple[Any, ...]]:
+        if len(numbers) < _WORTH:
+            return super()._scattered(period, search, numbers)
+        each = -(-len(numbers) // _BESIDE)
+        parts = [search.rows(numbers[start : start + each]) for start in range(0, len(numbers), each)]
+        with told():
+            beside = self._beside.get(period) if self._to(period) else []
+            if beside is None:
+                opened = [self._opened(period, open_beside) for _ in range(_BESIDE)]
+                beside = self._beside[period] = [connection for connection in opened if connection]
+            self._threads = self._threads or ThreadPoolExecutor(_BESIDE, "groupreg-retention")
+            asked = [
+                self._threads.submit(_fetched, connection, *part)
+                for connection, part in zip(beside, parts, strict=False)
+            ]
+            return [row for future in asked for row in future.result()]
 
     @override
     def _stream(self, period: Period, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
@@ -84,23 +117,23 @@ class SqliteReader(RowReader):
         there = self._files.periods()
         for gone in self._connections.keys() - set(there):
             # Until it is let go, a file that was removed takes its space.
-            self._connections.pop(gone).close()
+            self._let_go(gone)
         if period is None:
             period = there[-1] if there else None
         if period is None or period not in there:
             return None
-        connection = self._connections.pop(period, None) or self._opened(period)
+        connection = self._connections.pop(period, None) or self._opened(period, self._open)
         if connection is None:
             return None
         # Those that were used longest ago stand first.
         self._connections[period] = connection
         while len(self._connections) > _OPEN_FILES:
-            self._connections.pop(next(iter(self._connections))).close()
+            self._let_go(next(iter(self._connections)))
         return connection
 
-    def _opened(self, period: Period) -> sqlite3.Connection | None:
+    def _opened(self, period: Period, how: Callable[[Path], sqlite3.Connection]) -> sqlite3.Connection | None:
         try:
-            return self._open(self._files.path(period))
+            return how(self._files.path(period))
         except sqlite3.OperationalError:
             if self._files.path(period).exists():
                 raise
@@ -178,7 +211,7 @@ class SqliteStore(SqliteReader, RowStore):
         for period in drop:
             self._firsts.pop(period, None)
             if period in self._connections:
-                self._connections.pop(period).close()
+                self._let_go(period)
         with told():
             self._files.remove(drop)
         return after
@@ -230,6 +263,10 @@ class SqliteStore(SqliteReader, RowStore):
                 # Deleted cells are overwritten in the file, but older pages stand in the write-ahead log. While a
                 # reader still reads there, it can't be cut; it is when this connection is closed.
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _fetched(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    return connection.execute(sql.format(**_TABLES), values).fetchall()
 
 
 @contextlib.contextmanager

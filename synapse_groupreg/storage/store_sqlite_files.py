@@ -35,6 +35,7 @@ _CHECKPOINT_PAGES = 8000
 """32 MB of log before it goes into the file: index pages that are written again and again go there once."""
 _WRITER_CACHE_KB = 65_536
 _READER_CACHE_KB = 8_192
+_BESIDE_CACHE_KB = 2_048
 _BESIDE = ("-wal", "-shm", "-journal")
 _MADE = ".new"
 _PERIOD = re.compile(r"(\d+)-(\d{4}-\d{2})\.db")
@@ -176,6 +177,13 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA query_only = 1")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KB}")
+    return connection
+
+
+def open_beside(path: Path) -> sqlite3.Connection:
+    """One of several that read at the same time."""
+    connection = open_to_read(path)
+    connection.execute(f"PRAGMA cache_size = -{_BESIDE_CACHE_KB}")
     return connection
 
 

@@ -18,9 +18,9 @@ import pytest
 from psycopg2 import extensions
 
 from synapse_groupreg.errors import BadConfig, SchemaTooNew
-from synapse_groupreg.storage import store_sqlite_files
+from synapse_groupreg.storage import store_postgres, store_sqlite_files
 from synapse_groupreg.storage.store import Selection, StoreUnavailable
-from synapse_groupreg.storage.store_select import Window, statement
+from synapse_groupreg.storage.store_select import Search, Window
 from synapse_groupreg.storage.store_sqlite_files import sqlite_warning
 from synapse_groupreg.storage.stores import open_reader, open_store
 from tests.engines import on
@@ -237,15 +237,23 @@ def test_a_page_is_read_in_the_order_of_an_index(place: Place, known: bool) -> N
     log.begin()
     log.fill(3000)
     for wanted in (Selection(room=1), Selection(account=11), Selection(actor=12, from_ms=NOON), Selection(kinds=[3])):
-        sql, values = statement(wanted, [Window(100, 2000)], 10, newest_first=True, leading=store.leading)
+        search = Search(wanted, newest_first=True, leading=store.leading)
         with store._link.cursor() as cursor:
             if known:
                 cursor.execute("ANALYZE")
-            cursor.execute("EXPLAIN " + store._worded(NOVEMBER, sql), values)
-            plan = "\n".join(line for (line,) in cursor.fetchall())
+        plan = explained(store, *search.numbers([Window(100, 2000)], 10))
         assert re.findall(r"Seq Scan|Bitmap", plan) == []
-        # Only the pages of several indexes are sorted together.
+        # Only the numbers of several indexes are sorted together.
         assert plan.count("Sort  (") == (1 if wanted.account else 0)
+        sql, values = search.rows([7, 9, 2000])
+        assert "Bitmap Heap Scan" in explained(store, sql, values, before=store_postgres._READ_AHEAD)
+        assert "Bitmap" not in explained(store, sql, values)
+
+
+def explained(store: Any, sql: str, values: Any, before: str = "SELECT 1") -> str:
+    with store._link.cursor() as cursor:
+        cursor.execute(f"{before}; EXPLAIN {store._worded(NOVEMBER, sql)}", values)
+        return "\n".join(line for (line,) in cursor.fetchall())
 
 
 def test_a_server_that_is_not_there_is_told_in_one_sentence() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.retention.records import Entry, Kind
+from synapse_groupreg.storage import paging
 from synapse_groupreg.storage.entries import draft, given
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
 
 Facts = dict[str, Any]
+_COLUMNS = "id, ts_ms, author, action, subject, reason, before, after"
 _KINDS = {"hold": Kind.hold, "extend-hold": Kind.hold, "lift-hold": Kind.hold}
 """Actions whose records are of a kind of their own."""
 
@@ -63,19 +65,17 @@ def recorded_otherwise(txn: Transaction, act_id: int) -> None:
 
 def page(txn: Transaction, filters: Mapping[str, str], start: int, limit: int) -> tuple[list[Act], int]:
     """Acts that match the filters (author, subject, action), the newest first, and how many there are."""
-    where = " AND ".join(f"{column} = ?" for column in ("author", "subject", "action") if column in filters) or "1 = 1"
-    values = [filters[column] for column in ("author", "subject", "action") if column in filters]
-    txn.execute(f"SELECT count(*) FROM groupreg_acts WHERE {where}", values)
-    total = int(txn.fetchone()[0])
-    txn.execute(
-        "SELECT id, ts_ms, author, action, subject, reason, before, after FROM groupreg_acts"
-        f" WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?",
-        (*values, limit, start),
-    )
-    return [_act(row) for row in txn.fetchall()], total
+    met = paging.equal(filters, ("author", "subject", "action"))
+    rows, total = paging.page(txn, _COLUMNS, "groupreg_acts", *met, start=start, limit=limit)
+    return [_act(row) for row in rows], total
 
 
 def untaken(txn: Transaction) -> bool:
+    """Whether `take` would find any."""
+    txn.execute("SELECT 1 FROM groupreg_acts_unrecorded LIMIT 1")
+    return txn.fetchone() is not None
+
+
 def waiting(txn: Transaction, *, most: int) -> tuple[int, int | None]:
     """How many lines wait for `take`, and the time of the oldest. No more than `most` are counted."""
     first = "SELECT ts_ms FROM groupreg_acts_unrecorded JOIN groupreg_acts ON id = act_id ORDER BY act_id LIMIT ?"
@@ -84,16 +84,10 @@ def waiting(txn: Transaction, *, most: int) -> tuple[int, int | None]:
     return int(rows), oldest
 
 
-    """Whether `take` would find any."""
-    txn.execute("SELECT 1 FROM groupreg_acts_unrecorded LIMIT 1")
-    return txn.fetchone() is not None
-
-
 def take(txn: Transaction, limit: int) -> list[Entry]:
     """Lines that were not taken into the outbox before, the oldest first; they are now. For one process at a time."""
     txn.execute(
-        "SELECT id, ts_ms, author, action, subject, reason, before, after FROM groupreg_acts_unrecorded"
-        " JOIN groupreg_acts ON id = act_id ORDER BY act_id LIMIT ?",
+        f"SELECT {_COLUMNS} FROM groupreg_acts_unrecorded JOIN groupreg_acts ON id = act_id ORDER BY act_id LIMIT ?",
         (limit,),
     )
     rows = txn.fetchall()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.policy.appeals import Appeal, Outcome
+from synapse_groupreg.storage import paging
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,18 +87,13 @@ def page(
     txn: Transaction, *, decided: bool, measure_id: int | None, author: str | None, start: int, limit: int
 ) -> tuple[list[Appeal], int]:
     """Appeals, the newest first, and how many there are; with `decided` also those that are."""
-    where, values = "1 = 1" if decided else "outcome IS NULL", list[object]()
+    where, values = paging.EVERYTHING if decided else "outcome IS NULL", list[object]()
     for column, value in (("measure_id", measure_id), ("author", author)):
         if value is not None:
             where += f" AND {column} = ?"
             values.append(value)
-    txn.execute(f"SELECT count(*) FROM groupreg_appeals WHERE {where}", values)
-    total = int(txn.fetchone()[0])
-    txn.execute(
-        f"SELECT {_COLUMNS} FROM groupreg_appeals WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?",
-        (*values, limit, start),
-    )
-    return [_appeal(row) for row in txn.fetchall()], total
+    rows, total = paging.page(txn, _COLUMNS, "groupreg_appeals", where, values, start=start, limit=limit)
+    return [_appeal(row) for row in rows], total
 
 
 def _appeal(row: tuple[Any, ...]) -> Appeal:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from synapse_groupreg.storage import paging
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -83,10 +85,8 @@ def unfinished(txn: Transaction) -> list[Erasure]:
 
 def page(txn: Transaction, *, start: int, limit: int) -> tuple[list[Erasure], int]:
     """Erasures, the newest first, and how many there are."""
-    txn.execute("SELECT count(*) FROM groupreg_erasures")
-    total = int(txn.fetchone()[0])
-    txn.execute(f"SELECT {_COLUMNS} FROM groupreg_erasures ORDER BY id DESC LIMIT ? OFFSET ?", (limit, start))
-    return [_erasure(row) for row in txn.fetchall()], total
+    rows, total = paging.page(txn, _COLUMNS, "groupreg_erasures", start=start, limit=limit)
+    return [_erasure(row) for row in rows], total
 
 
 def count(txn: Transaction, erasure: Erasure, period: str, names: int, records: int) -> None:

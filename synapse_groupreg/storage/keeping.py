@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from synapse_groupreg.storage import paging
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -97,12 +99,9 @@ def holds_in_force(txn: Transaction, now_ms: int) -> list[Hold]:
 
 def page_of_holds(txn: Transaction, *, ended: bool, now_ms: int, start: int, limit: int) -> tuple[list[Hold], int]:
     """Holds, the newest first, and how many there are; with `ended` also those that are over."""
-    where, values = ("1 = 1", ()) if ended else ("lifted_ms IS NULL AND until_ms > ?", (now_ms,))
-    txn.execute(f"SELECT count(*) FROM groupreg_holds WHERE {where}", values)
-    total = int(txn.fetchone()[0])
-    sql = f"SELECT {_HOLD} FROM groupreg_holds WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?"
-    txn.execute(sql, (*values, limit, start))
-    return [_hold(row) for row in txn.fetchall()], total
+    met = () if ended else ("lifted_ms IS NULL AND until_ms > ?", [now_ms])
+    rows, total = paging.page(txn, _HOLD, "groupreg_holds", *met, start=start, limit=limit)
+    return [_hold(row) for row in rows], total
 
 
 def queue(txn: Transaction, kind: str, log: str, subject: str, *, payload: Mapping[str, Any], now_ms: int) -> bool:

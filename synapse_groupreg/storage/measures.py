@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.policy.measures import Measure, MeasureKind, ReportState, Scope, SubjectKind
+from synapse_groupreg.storage import paging
 from synapse_groupreg.storage.database import select_in
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def page(
     """
     where, values = _OPEN, list[object]([now_ms])
     if ended:
-        where, values = "1 = 1", []
+        where, values = paging.EVERYTHING, []
     wanted = [kind.value for kind in kinds]
     if wanted:
         where += f" AND kind IN ({', '.join('?' * len(wanted))})"
@@ -137,13 +138,8 @@ def page(
             " (SELECT person_id FROM groupreg_person_accounts WHERE user_id = ?)))"
         )
         values = [*values, subject, subject, subject]
-    txn.execute(f"SELECT count(*) FROM groupreg_measures WHERE {where}", values)
-    total = int(txn.fetchone()[0])
-    txn.execute(
-        f"SELECT {_COLUMNS} FROM groupreg_measures WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?",
-        (*values, limit, start),
-    )
-    return [_measure(row) for row in txn.fetchall()], total
+    rows, total = paging.page(txn, _COLUMNS, "groupreg_measures", where, values, start=start, limit=limit)
+    return [_measure(row) for row in rows], total
 
 
 def of_groups(txn: Transaction, room_ids: Iterable[str], kind: MeasureKind, now_ms: int) -> set[str]:
@@ -225,12 +221,8 @@ def waiting(txn: Transaction, now_ms: int, start: int, limit: int) -> tuple[list
     """The same and those whose report is due, be they in force or over; and how many there are."""
     where = f"(({_OPEN} AND (deadline_ms <= ? OR review_ms <= ?)) OR report = ?)"
     values = (now_ms, now_ms, now_ms, ReportState.due.value)
-    txn.execute(f"SELECT count(*) FROM groupreg_measures WHERE {where}", values)
-    total = int(txn.fetchone()[0])
-    txn.execute(
-        f"SELECT {_COLUMNS} FROM groupreg_measures WHERE {where} ORDER BY id LIMIT ? OFFSET ?", (*values, limit, start)
-    )
-    return [_measure(row) for row in txn.fetchall()], total
+    rows, total = paging.page(txn, _COLUMNS, "groupreg_measures", where, values, order="id", start=start, limit=limit)
+    return [_measure(row) for row in rows], total
 
 
 def reports_due(txn: Transaction) -> int:

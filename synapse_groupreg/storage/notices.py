@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from synapse_groupreg.storage import paging
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -166,16 +168,9 @@ def counts(txn: Transaction) -> dict[str, int]:
 
 def page(txn: Transaction, filters: Mapping[str, str], start: int, limit: int) -> tuple[list[Notice], int]:
     """Notices that match the filters (account, state), the newest first, and how many there are."""
-    columns = [column for column in ("account", "state") if column in filters]
-    where = " AND ".join(f"{column} = ?" for column in columns) or "1 = 1"
-    values = [filters[column] for column in columns]
-    txn.execute(f"SELECT count(*) FROM groupreg_notices WHERE {where}", values)
-    total = int(txn.fetchone()[0])
-    txn.execute(
-        f"SELECT {_COLUMNS} FROM groupreg_notices WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?",
-        (*values, limit, start),
-    )
-    return [_notice(row) for row in txn.fetchall()], total
+    met = paging.equal(filters, ("account", "state"))
+    rows, total = paging.page(txn, _COLUMNS, "groupreg_notices", *met, start=start, limit=limit)
+    return [_notice(row) for row in rows], total
 
 
 def forget(txn: Transaction, now_ms: int, every_ms: int) -> dict[str, int]:

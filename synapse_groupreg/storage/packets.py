@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.policy.packets import Packet, PacketState
+from synapse_groupreg.storage import paging
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -59,10 +60,8 @@ def erase_appeals(txn: Transaction, appeal_ids: Collection[int], now_ms: int) ->
 
 def page(txn: Transaction, start: int, limit: int) -> tuple[list[Packet], int]:
     """Packets, the newest first, and how many there are."""
-    txn.execute("SELECT count(*) FROM groupreg_packets")
-    total = int(txn.fetchone()[0])
-    txn.execute(f"SELECT {_COLUMNS} FROM groupreg_packets ORDER BY id DESC LIMIT ? OFFSET ?", (limit, start))
-    return [_packet(row) for row in txn.fetchall()], total
+    rows, total = paging.page(txn, _COLUMNS, "groupreg_packets", start=start, limit=limit)
+    return [_packet(row) for row in rows], total
 
 
 def _packet(row: tuple[Any, ...]) -> Packet:

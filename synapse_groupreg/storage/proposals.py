@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from synapse_groupreg.storage import paging
+
 if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
 
@@ -92,16 +94,9 @@ def decide(txn: Transaction, proposal_id: int, *, approved: bool, by: str, now_m
 
 def page(txn: Transaction, *, decided: bool, now_ms: int, start: int, limit: int) -> tuple[list[Proposal], int]:
     """Proposals, the newest first, and how many there are; with `decided` also those that are over."""
-    where, values = "approved IS NULL AND expires_ms > ?", list[object]([now_ms])
-    if decided:
-        where, values = "1 = 1", []
-    txn.execute(f"SELECT count(*) FROM groupreg_proposals WHERE {where}", values)
-    total = int(txn.fetchone()[0])
-    txn.execute(
-        f"SELECT {_COLUMNS} FROM groupreg_proposals WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?",
-        (*values, limit, start),
-    )
-    return [_proposal(row) for row in txn.fetchall()], total
+    met = () if decided else ("approved IS NULL AND expires_ms > ?", [now_ms])
+    rows, total = paging.page(txn, _COLUMNS, "groupreg_proposals", *met, start=start, limit=limit)
+    return [_proposal(row) for row in rows], total
 
 
 def _dump(payload: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.retention.records import Entry, Kind
+from synapse_groupreg.storage import paging
 from synapse_groupreg.storage.entries import draft
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.storage.database import Transaction
 
+_COLUMNS = "minute_ms, account, code, attempt, room_id, count, dry, first_ms, last_ms"
 _MINUTE_MS = 60_000
 _STRAGGLERS_MS = 5_000
 """How long after its minute a refusal may still come in, without making an entry of its own."""
@@ -100,14 +102,14 @@ def untaken(txn: Transaction, now_ms: int) -> bool:
     return bool(_behind(txn, now_ms, 1))
 
 
-def _behind(txn: Transaction, now_ms: int, limit: int) -> list[Any]:
-    txn.execute(
 def waiting(txn: Transaction, now_ms: int, *, most: int) -> tuple[int, int | None]:
     """How many counts wait for `take`, and since when they could be taken. No more than `most` are counted."""
     found = _behind(txn, now_ms, most)
     return len(found), found[0][0] + _MINUTE_MS + _STRAGGLERS_MS if found else None
 
 
+def _behind(txn: Transaction, now_ms: int, limit: int) -> list[Any]:
+    txn.execute(
         "SELECT minute_ms, account, code, attempt, dry, recorded FROM groupreg_refusals"
         " WHERE recorded < count AND minute_ms <= ? ORDER BY minute_ms, account, code, attempt, dry LIMIT ?",
         (now_ms - _MINUTE_MS - _STRAGGLERS_MS, limit),
@@ -126,7 +128,7 @@ def take(txn: Transaction, now_ms: int, limit: int) -> list[Entry]:
         txn.execute(
             "UPDATE groupreg_refusals SET recorded = count"
             " WHERE minute_ms = ? AND account = ? AND code = ? AND attempt = ? AND dry = ?"
-            " RETURNING minute_ms, account, code, attempt, room_id, count, dry, first_ms, last_ms",
+            f" RETURNING {_COLUMNS}",
             place,
         )
         ((*values,),) = txn.fetchall()
@@ -157,17 +159,9 @@ def _details(refusals: Iterable[Refusal], summary: Summary) -> dict[str, str]:
 
 def page(txn: Transaction, filters: Mapping[str, str], start: int, limit: int) -> tuple[list[Summary], int]:
     """Summaries that match the filters (account, code, room_id), the newest first, and how many there are."""
-    columns = [column for column in ("account", "code", "room_id") if column in filters]
-    where = " AND ".join(f"{column} = ?" for column in columns) or "1 = 1"
-    values = [filters[column] for column in columns]
-    txn.execute(f"SELECT count(*) FROM groupreg_refusals WHERE {where}", values)
-    total = int(txn.fetchone()[0])
-    txn.execute(
-        "SELECT minute_ms, account, code, attempt, room_id, count, dry, first_ms, last_ms FROM groupreg_refusals"
-        f" WHERE {where} ORDER BY last_ms DESC, account, code LIMIT ? OFFSET ?",
-        (*values, limit, start),
-    )
-    return [_summary(row) for row in txn.fetchall()], total
+    met, order = paging.equal(filters, ("account", "code", "room_id")), "last_ms DESC, account, code"
+    rows, total = paging.page(txn, _COLUMNS, "groupreg_refusals", *met, order=order, start=start, limit=limit)
+    return [_summary(row) for row in rows], total
 
 
 def counts(txn: Transaction) -> dict[tuple[str, bool], int]:

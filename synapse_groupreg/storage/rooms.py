@@ -12,7 +12,7 @@ from synapse_groupreg.policy.blacklist import server_of
 from synapse_groupreg.policy.groups import kind_of
 from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.types import RoomKind
-from synapse_groupreg.storage import identity, numbers, state
+from synapse_groupreg.storage import identity, numbers, paging, state
 from synapse_groupreg.storage.database import pages, select_in
 
 if TYPE_CHECKING:
@@ -168,13 +168,8 @@ def page(txn: Transaction, search: str | None, start: int, limit: int) -> tuple[
         )
         escaped = search.replace("!", "!!").replace("%", "!%").replace("_", "!_")
         values = [f"%{escaped}%", f"%{escaped.lower()}%", read(search) or ""]
-    txn.execute(f"SELECT count(*) FROM groupreg_rooms WHERE {where}", values)
-    total = int(txn.fetchone()[0])
-    txn.execute(
-        f"SELECT {_COLUMNS} FROM groupreg_rooms WHERE {where} ORDER BY room_id LIMIT ? OFFSET ?",
-        (*values, limit, start),
-    )
-    return [_row(row) for row in txn.fetchall()], total
+    rows, total = paging.page(txn, _COLUMNS, "groupreg_rooms", where, values, order="room_id", start=start, limit=limit)
+    return [_row(row) for row in rows], total
 
 
 def _kind(txn: Transaction, room_id: str, made: state.Create, *, at_first: bool) -> RoomKind:

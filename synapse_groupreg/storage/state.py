@@ -12,6 +12,7 @@ import attrs
 from synapse_groupreg.policy.entry import Entry
 from synapse_groupreg.policy.groups import DIRECT_MEMBERS, FOUNDING, Shape
 from synapse_groupreg.policy.types import RoomKind
+from synapse_groupreg.storage import arrivals
 from synapse_groupreg.storage.database import select_in
 
 if TYPE_CHECKING:
@@ -161,12 +162,8 @@ def access(txn: Transaction, room_ids: Iterable[str]) -> dict[str, bool]:
 
 
 def join_rule_changes(txn: Transaction, after: int | None) -> tuple[int, set[str]]:
-    """Where Synapse's stream of state changes is, and the rooms whose join rule changed since `after`.
-
-    Several writers fill it, so one of them may put something before `after` later on.
-    """
-    txn.execute("SELECT max(stream_id) FROM current_state_delta_stream")
-    last = int(txn.fetchone()[0] or 0)
+    """Where Synapse's stream of state changes is, and the rooms whose join rule changed since `after`."""
+    last = arrivals.position(txn)
     if after is None or after >= last:
         return last, set()
     txn.execute(

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -128,6 +128,16 @@ BODIES: dict[tuple[str, ...], object] = {
     ("POST", "exports"): {"mode": "range", "case": "c", "basis": "b"},
 }
 
+NAMED: dict[str, Any] = {
+    "user_id": ALICE,
+    "room_id": ROOM,
+    "import_id": "none",
+    "export_id": "none",
+    "number": "123456786",
+    **dict.fromkeys(("measure_id", "appeal_id", "packet_id", "hold_id", "proposal_id"), 1),
+}
+"""What addresses name."""
+
 
 @pytest.fixture
 def server(sqlite_db: TestDatabase) -> Server:
@@ -146,20 +156,8 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
     method, path = line
     for who, cell in CELLS[line].items():
         token = {"other": "bob", "own": "alice"}.get(who, who)
-        address = path.format(
-            user_id=ALICE,
-            room_id=ROOM,
-            measure_id=1,
-            appeal_id=1,
-            packet_id=1,
-            hold_id=1,
-            import_id="none",
-            proposal_id=1,
-            export_id="none",
-            number="123456786",
-        )
         before = server.stage.contents()
-        reply = server.ask(method, f"{address}?dry_run=true&reason=r", BODIES.get(line), token=token)
+        reply = server.ask(method, f"{path.format(**NAMED)}?dry_run=true&reason=r", BODIES.get(line), token=token)
         if cell == "yes":
             assert reply.status in (200, 404, 409) or "rows" in reply.fields, f"{who}: {reply.content!r}"
         else:
@@ -171,18 +169,7 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
 @pytest.mark.parametrize("line", CELLS, ids=" ".join)
 def test_nobody_comes_in_without_a_good_token(server: Server, line: tuple[str, str]) -> None:
     method, path = line
-    address = path.format(
-        user_id=ALICE,
-        room_id=ROOM,
-        measure_id=1,
-        appeal_id=1,
-        packet_id=1,
-        hold_id=1,
-        import_id="none",
-        proposal_id=1,
-        export_id="none",
-        number="123456786",
-    )
+    address = path.format(**NAMED)
     before = server.stage.contents()
     missing, unknown = server.ask(method, address, token=None), server.ask(method, address, token="stolen")
     assert (missing.status, missing.json["errcode"]) == (401, "M_MISSING_TOKEN")

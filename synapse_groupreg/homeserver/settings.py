@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from synapse_groupreg.config.retention import DAY_MS
+from synapse_groupreg.config.retention import DAY_MS, KEEP_FLOOR_MS
 from synapse_groupreg.homeserver import compat
 from synapse_groupreg.storage.store_sqlite_files import sqlite_warning
 
@@ -29,12 +29,11 @@ class Warned:
 
 
 def warnings(api: ModuleApi, config: GroupRegConfig, now_ms: int) -> list[Warned]:
-    """What an operator should know. A setting that this Synapse doesn't have is no warning."""
+    """What an operator should know; also if this Synapse has a setting no more that would be looked at."""
     synapse = compat.synapse_settings(api)
     checks = _CHECKS + (_RECORD_CHECKS if config.retention.enabled else ())
-    found = [Warned(code, text) for code, test, text in checks if _true(test, synapse)]
     return (
-        found
+        [found for check in checks if (found := _looked_at(synapse, *check)) is not None]
         + [Warned(code, text) for code, applies, text in _OUR_CHECKS if applies(config)]
         + _of_store(config, now_ms)
     )
@@ -52,11 +51,15 @@ def _of_store(config: GroupRegConfig, now_ms: int) -> list[Warned]:
     return found
 
 
-def _true(test: Callable[[Any], object], synapse: Any) -> bool:
+def _looked_at(synapse: Any, code: str, test: Callable[[Any], object], text: str) -> Warned | None:
     try:
-        return bool(test(synapse))
-    except AttributeError:
-        return False
+        return Warned(code, text) if test(synapse) else None
+    except AttributeError as error:
+        return Warned("unknown-setting", f"whether {code} is to be warned of can't be told: {error}.")
+
+
+def _less(period_ms: int | None, than_ms: int) -> bool:
+    return period_ms is not None and period_ms < than_ms
 
 
 _CHECKS: tuple[tuple[str, Callable[[Any], object], str], ...] = (
@@ -76,9 +79,14 @@ _CHECKS: tuple[tuple[str, Callable[[Any], object], str], ...] = (
         ),
     ),
     (
-        "forget-rooms",
-        lambda synapse: synapse.room.forget_on_leave,
-        "forget_rooms_on_leave purges rooms sooner; a founder's place is freed with them.",
+        "rooms-purged",
+        # Zero is never, as Synapse reads it.
+        lambda synapse: _less(synapse.server.forgotten_room_retention_period or None, KEEP_FLOOR_MS),
+        (
+            "forgotten_room_retention_period purges rooms that everybody here has left and forgotten, with"
+            " forget_rooms_on_leave all that everybody has left: only records tell of them then, and a founder's place"
+            " is freed. Remove it, or set it to 184d or more."
+        ),
     ),
     (
         "client-address",
@@ -93,7 +101,7 @@ _CHECKS: tuple[tuple[str, Callable[[Any], object], str], ...] = (
 _RECORD_CHECKS: tuple[tuple[str, Callable[[Any], object], str], ...] = (
     (
         "redacted-soon",
-        lambda synapse: (synapse.server.redaction_retention_period or DAY_MS) < DAY_MS,
+        lambda synapse: _less(synapse.server.redaction_retention_period, DAY_MS),
         (
             "redaction_retention_period is less than a day: should the recorder stand still for longer, the digests of"
             " messages that were taken back meanwhile can't be recorded. Set it to 7d."
@@ -101,7 +109,7 @@ _RECORD_CHECKS: tuple[tuple[str, Callable[[Any], object], str], ...] = (
     ),
     (
         "addresses-soon",
-        lambda synapse: (synapse.server.user_ips_max_age or DAY_MS) < DAY_MS,
+        lambda synapse: _less(synapse.server.user_ips_max_age, DAY_MS),
         (
             "user_ips_max_age is less than a day: the retention store keeps the addresses of logins, and nobody those"
             " of sessions. Set it to 28d or more."

@@ -123,6 +123,9 @@ def show_retention(out: Output, retention: Mapping[str, Any]) -> None:
     names = ("enabled", "store", "lag_ms", "lag_rows", "holds", "next_purge_ms", "anchors")
     shown = {words(name): value(name, retention.get(name)) for name in names}
     shown["lag"] = lasting(retention.get("lag_ms") or 0)
+    for one in retention.get("far_behind") or []:
+        at, end = one["at"], one["end"]
+        shown[f"recorded of {one['source']}"] = f"{at:,} of {end:,} ({100 * at // end} %)"
     shown["under way"] = ", ".join(UNDER_WAY.get(one, one) for one in dict.fromkeys(retention.get("waiting") or []))
     out.facts("Retention store", shown)
     for name, log in (retention.get("logs") or {}).items():

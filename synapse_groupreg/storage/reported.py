@@ -88,3 +88,16 @@ def lag(txn: Transaction, now_ms: int) -> tuple[int, int]:
         sources.append((count, event_rows.received_ms(first[0]) if first else None))
     oldest = min((since for count, since in sources if count and since is not None), default=now_ms)
     return sum(count for count, _ in sources), max(now_ms - oldest, 0)
+
+
+def far_behind(txn: Transaction) -> list[dict[str, Any]]:
+    """Sources of which more waits than `lag` counts: where the recorder is, and where it will have all.
+
+    These are positions: about as many events.
+    """
+    done = outbox.progress(txn)
+    return [
+        {"source": source, "at": done[source], "end": end}
+        for source, end in sorted(events.writers(txn).items())
+        if end - done.get(source, end) > COUNTED
+    ]

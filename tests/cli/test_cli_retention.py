@@ -87,6 +87,10 @@ def test_who_approves_sees_whom_it_concerns(server: Any, groupreg: Callable[...,
     assert "would bar" not in shown
 
 
-def test_status_says_that_keys_are_being_renewed(server: Any, groupreg: Callable[..., Result]) -> None:
-    server.replies["GET status"] = {"retention": {"enabled": True, "waiting": ["rotate", "erase", "erase"]}}
-    assert "keys are being renewed, records are being erased" in groupreg("status").stdout
+def test_status_says_what_is_under_way_and_how_far(server: Any, groupreg: Callable[..., Result]) -> None:
+    far_behind = [{"source": "events/master", "at": 1_250_000, "end": 10_000_000}]
+    waiting = ["rotate", "erase", "erase"]
+    server.replies["GET status"] = {"retention": {"enabled": True, "waiting": waiting, "far_behind": far_behind}}
+    said = groupreg("status").stdout
+    assert "keys are being renewed, records are being erased" in said
+    assert "recorded of events/master  1,250,000 of 10,000,000 (12 %)" in said

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
+from synapse_groupreg.handlers.retention import recorder as recording
 from synapse_groupreg.retention.records import LogName
 from synapse_groupreg.storage import outbox, refusals, reported
 from tests.database import result_of
@@ -18,9 +19,11 @@ from tests.storage.test_outbox import LOGIN, ONE, act
 from tests.storage.test_reports import report
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from synapse_groupreg.handlers.retention.recorder import Recorder
+    from synapse_groupreg.storage.database import Transaction
     from tests.database import TestDatabase
     from tests.storage.store_places import Place
 
@@ -63,6 +66,26 @@ def test_from_where_to_begin_is_asked_once(db: TestDatabase, recorder: Recorder)
     assert tick(recorder) == 2
     first = next(index for index, name in enumerate(db.runs) if name == "groupreg_outbox_number")
     assert "groupreg_recorder" not in db.runs[:first]
+
+
+def test_how_far_it_is_with_what_was_before_it_is_said(
+    db: TestDatabase, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger=recording.logger.name)
+    monkeypatch.setattr(recording, "EVENTS_AT_ONCE", 1)
+    monkeypatch.setattr(reported, "COUNTED", 3)
+    seen = []
+    tell = outbox.publish_progress
+
+    def told(txn: Transaction, cursors: Mapping[str, int]) -> None:
+        tell(txn, cursors)
+        seen.extend((one["source"], one["at"], one["end"]) for one in reported.far_behind(txn))
+
+    monkeypatch.setattr(outbox, "publish_progress", told)
+    happen(db, *range(1, 31))
+    assert tick(recorder) == 30
+    assert seen == [("events/master", at, 30) for at in range(1, 27)]
+    assert [one for one in caplog.messages if " of " in one] == ["The recorder is at 25 of 30 of events/master"]
 
 
 def test_positions_that_come_again_are_those_of_another_source(db: TestDatabase, recorder: Recorder) -> None:

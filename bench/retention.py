@@ -6,7 +6,7 @@
 
 Beside it, in the same run, what nothing could be faster than: a file that is appended to and synced at each batch, and
 COPY into a table without an index. 2,000 rooms and 20,000 accounts, a few of which do most of the talking, five
-sensitive fields a record. `catch up` reads Synapse's own tables, in a database of the same kind, filled with rows by SQL:
+sensitive fields a record. `catch up` reads Synapse's own tables, which SQL filled, in a database of the same kind:
 no Synapse runs beside it that would write and read them too, and take its share of the machine. Garbage is collected
 as in Synapse's processes: of the youngest generation each second, of the others less often.
 """

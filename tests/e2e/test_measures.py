@@ -18,7 +18,9 @@ from synapse_groupreg.rig.process import free_port
 from tests.e2e.client import MATRIX, Person, Staff, poll, refused
 from tests.e2e.measures import ask, impose, in_ms, lift, says, soon, state_of, told, warn
 
-VERSIONS = pytest.mark.parametrize("version", ["11", "12"])
+VERSIONS = pytest.mark.parametrize(
+    "version", [*(pytest.param(one, marks=pytest.mark.prove) for one in ("9", "10")), "11", "12"]
+)
 IN_TURN = pytest.mark.parametrize("version", ["11", pytest.param("12", marks=pytest.mark.prove)])
 """For what asks no power level, where a creator of version 12 would stand above it."""
 CONFIG = {

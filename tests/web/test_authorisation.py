@@ -33,13 +33,13 @@ GET    rooms/{room_id}              | no    no   yes  yes  no   yes  yes
 GET    groups/{number}              | no    no   yes  yes  no   yes  yes
 PUT    rooms/{room_id}/quotas       | no    no   yes  no   no   no   yes
 PUT    rooms/{room_id}/labels       | no    yes  no   no   no   no   no
-PUT    rooms/{room_id}/mutes/{user_id}    | no yes no no no no no
-DELETE rooms/{room_id}/mutes/{user_id}    | no yes no no no no no
-PUT    rooms/{room_id}/founder            | no yes no no no no no
-POST   rooms/{room_id}/founder/accept     | no yes no no no no no
-POST   rooms/{room_id}/founder/decline    | no no  no no no no no
-PUT    rooms/{room_id}/category           | no yes no no no no no
-PUT    rooms/{room_id}/slow               | no yes no no no no no
+PUT    rooms/{room_id}/mutes/{user_id}    | hid yes no no hid no no
+DELETE rooms/{room_id}/mutes/{user_id}    | hid yes no no hid no no
+PUT    rooms/{room_id}/founder            | hid yes no no hid no no
+POST   rooms/{room_id}/founder/accept     | hid yes no no hid no no
+POST   rooms/{room_id}/founder/decline    | hid no no no hid no no
+PUT    rooms/{room_id}/category           | hid yes no no hid no no
+PUT    rooms/{room_id}/slow               | hid yes no no hid no no
 GET    blacklist                    | no    no   yes  yes  no   yes  yes
 POST   blacklist                    | no    no   no   yes  no   no   yes
 DELETE blacklist/{measure_id}       | no    no   no   yes  no   no   yes
@@ -152,7 +152,7 @@ def test_the_matrix_has_every_endpoint(server: Server) -> None:
 
 @pytest.mark.parametrize("line", CELLS, ids=" ".join)
 def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
-    """`own` asks about their own account, all others about Alice's."""
+    """`own` asks about their own account, all others about Alice's. `hid`: they aren't told that there is the group."""
     method, path = line
     for who, cell in CELLS[line].items():
         token = {"other": "bob", "own": "alice"}.get(who, who)
@@ -160,6 +160,9 @@ def test_the_matrix(server: Server, line: tuple[str, str]) -> None:
         reply = server.ask(method, f"{path.format(**NAMED)}?dry_run=true&reason=r", BODIES.get(line), token=token)
         if cell == "yes":
             assert reply.status in (200, 404, 409) or "rows" in reply.fields, f"{who}: {reply.content!r}"
+        elif cell == "hid":
+            assert (reply.status, reply.json["errcode"]) == (404, "M_NOT_FOUND"), f"{who}: {reply.content!r}"
+            assert server.stage.contents() == before
         else:
             assert (reply.status, reply.json["errcode"]) == (403, "M_FORBIDDEN"), f"{who}: {reply.content!r}"
             assert "server admin" in reply.json["error"]

@@ -98,7 +98,8 @@ def test_an_entry_comes_and_goes(server: Server) -> None:
     listed = server.ask("GET", "blacklist").json
     assert (listed["total"], [one["id"] for one in listed["blacklist"]]) == (1, [number])
     fields = """id kind subject_kind subject scope room reason note basis grave author start_ms until_ms review_ms
-        deadline_ms lifted_ms lifted_by lift_reason report report_text report_by report_ms list_room"""
+        deadline_ms lifted_ms lifted_by lift_reason report report_text report_by report_ms list_room
+        accepted"""
     assert set(listed["blacklist"][0]) == set(fields.split())
     assert server.ask("DELETE", f"blacklist/{number}", {"reason": "appeal"}, token="reviewer").json["changed"]
     assert server.ask("GET", "blacklist").json["total"] == 0

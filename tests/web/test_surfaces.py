@@ -56,7 +56,7 @@ class Spy(Actions):
     on = False
 
     def __init__(self, stage: Stage) -> None:
-        super().__init__(stage.database, stage.homeserver, stage.setting)  # type: ignore[arg-type]  # as a stage does
+        super().__init__(stage.database, stage.homeserver, stage.setting, stage.refusals)  # type: ignore[arg-type]  # as a stage does
         self.asked: list[tuple[Staff, Action, bool]] = []
 
     async def do(self, staff: Staff, action: Action, *, dry_run: bool = False) -> Any:

@@ -212,9 +212,16 @@ def test_linking_an_account_under_a_measure_bars_its_person(
     other.send(room).good()
 
 
-def test_nobody_does_anything_in_a_barred_room_but_leave(server: Homeserver, reviewer: Staff, friend: Person) -> None:
+def test_where_one_person_runs_the_server_status_says_so(reviewer: Staff) -> None:
+    assert "second-staff-off" in {one["code"] for one in reviewer.status()["warnings"]}
+
+
+@pytest.mark.parametrize("version", ["11", pytest.param("12", marks=pytest.mark.prove)])
+def test_nobody_does_anything_in_a_barred_room_but_leave(
+    server: Homeserver, reviewer: Staff, friend: Person, version: str
+) -> None:
     person, guest = Person(server), Person(server)
-    room = friend.found_group(invite=[guest.user_id])
+    room = friend.found_group(invite=[guest.user_id], room_version=version)
     person.join(room).good()
     entry = reviewer.bar(room, reason="illegal trade").good()["id"]
 

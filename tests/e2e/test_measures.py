@@ -253,7 +253,7 @@ def test_a_closed_group_is_read_for_a_while_and_then_left(
 def test_an_emergency_stops_everybody_but_staff(server: Homeserver, admin: Staff, reviewer: Staff) -> None:
     """At once, on the whole server or in a room, and until its end; direct chats go on."""
     person, friend = Person(server), Person(server)
-    group, other = friend.found_group(), friend.found_group()
+    group, other = (friend.found_group(room_version=version) for version in ("12", "11"))
     for room in (group, other):
         person.join(room).good()
         reviewer.join(room).good()
@@ -268,6 +268,7 @@ def test_an_emergency_stops_everybody_but_staff(server: Homeserver, admin: Staff
     try:
         for answer in (
             person.send(group),
+            person.send(other),
             person.found(),
             person.join(admin.found_group()),
             friend.upgrade(group, "12"),

@@ -11,6 +11,7 @@ import pytest
 
 from synapse_groupreg.rig import Homeserver, WorkerHomeserver
 from tests.e2e.client import MATRIX, Person, at_once, refused
+from tests.e2e.crowds import Crowd
 from tests.e2e.town import Request, Town, told
 
 CAP, JOINED, FOUNDED = 20, 6, 5
@@ -54,6 +55,10 @@ def test_a_group_takes_in_as_many_as_it_has_places(town: Town):
     leaver.leave(room).good()
     waiting.join(room).good()
     refused(leaver.join(room), "room-full")
+
+
+def test_a_crowd_takes_as_many_places_as_there_are_by_whatever_way_it_comes(on_postgres: Town):
+    Crowd(on_postgres.over_workers(), 20).rush(9, ["invite", "space", "knock"], races=3)
 
 
 def test_a_person_joins_as_many_groups_as_they_have_places(town: Town):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +34,8 @@ def spread_over(processes: int) -> Callable[[Callable[[Given], Made], Iterable[G
     def spread(function: Callable[[Given], Made], values: Iterable[Given]) -> Iterator[Made]:
         waiting: deque[Future[Made]] = deque()
         # Begun anew, not forked: a thread of this process draws a bar, and may hold a lock at that moment.
-        pool = ProcessPoolExecutor(processes, get_context("spawn"))
+        # What they make goes with the piece that it was made of: there is no garbage to look for.
+        pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=gc.disable)
         try:
             for value in values:
                 waiting.append(pool.submit(function, value))

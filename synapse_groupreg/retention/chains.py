@@ -17,6 +17,7 @@ from synapse_groupreg.retention.findings import Coverage, Finding
 from synapse_groupreg.retention.provenance import hashes, is_number, texts
 from synapse_groupreg.retention.records import Kind, unb64
 from synapse_groupreg.retention.scope import MADE, PLACES, close_facts
+from synapse_groupreg.retention.shown import Wanted
 from synapse_groupreg.retention.tally import tally_leaf
 from synapse_groupreg.retention.tree import TreeError, multiproof_root
 
@@ -53,7 +54,8 @@ class SubjectScope:
         self._kind, self._name = claimed["kind"], claimed["name"]
         _, self._place, self._prev = next(one for one in PLACES if one[0] == self._kind)
         self._field = "room_id" if self._kind == "room" else "sender"
-        self.wanted = (self._field, "target") if self._kind == "account" else (self._field,)
+        fields = (self._field, "target") if self._kind == "account" else (self._field,)
+        self.wanted = Wanted(("k", self._place, self._prev, "facts"), fields)
         self._findings = findings
         self._chains: dict[str, Chain] = {}
         self._counted: list[tuple[int, int, str]] = []

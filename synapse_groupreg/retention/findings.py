@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections import Counter
+from typing import Any, Literal, Self
 
 import attrs
 from typing_extensions import override
@@ -52,6 +53,33 @@ class Findings:
         """Note what made reading on impossible."""
         if not self.more:
             self.found.append(Finding(line, str(error)))
+
+
+@attrs.define
+class Counts:
+    """What some records hold, in numbers."""
+
+    kinds: Counter[str] = attrs.field(factory=Counter)
+    first_ms: int | None = None
+    last_ms: int | None = None
+    disclosures: int = 0
+    contents: int = 0
+
+    def add(self, kind: str, at_ms: int) -> None:
+        """Count a record."""
+        self.kinds[kind] += 1
+        if self.first_ms is None or at_ms < self.first_ms:
+            self.first_ms = at_ms
+        if self.last_ms is None or at_ms > self.last_ms:
+            self.last_ms = at_ms
+
+    def __iadd__(self, others: Counts) -> Self:
+        self.kinds += others.kinds
+        self.first_ms = min((at for at in (self.first_ms, others.first_ms) if at is not None), default=None)
+        self.last_ms = max((at for at in (self.last_ms, others.last_ms) if at is not None), default=None)
+        self.disclosures += others.disclosures
+        self.contents += others.contents
+        return self
 
 
 @attrs.frozen(kw_only=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from synapse_groupreg.retention.provenance import is_number
 from synapse_groupreg.retention.records import Kind, unb64
+from synapse_groupreg.retention.shown import Shown, Wanted
 from synapse_groupreg.retention.strict_json import unb64_strict
 from synapse_groupreg.retention.tally import tally_root
 from synapse_groupreg.retention.tree import HASH_BYTES
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from synapse_groupreg.retention.findings import Coverage, Findings
-    from synapse_groupreg.retention.shown import Shown
 
 MADE = frozenset({Kind.key, Kind.tally, Kind.close, Kind.epoch})
 """Kinds of records that the log makes itself: they may stand in any bundle."""
@@ -29,8 +29,8 @@ class Scope(Protocol):
     """Checks one mode."""
 
     @property
-    def wanted(self) -> Sequence[str]:
-        """Fields whose disclosed values it needs."""
+    def wanted(self) -> Wanted:
+        """What it looks at."""
 
     def add(self, shown: Shown) -> None:
         """Look at a record; they come in the order of the log."""
@@ -63,7 +63,7 @@ def is_hash(text: object) -> bool:
 class RangeScope:
     """Every record of [first, end) is there, names the one before of its tokens, and closes tally what is there."""
 
-    wanted = ()
+    wanted = Wanted(keys=("k", "room", "room_prev", "actor", "actor_prev", "facts"))
 
     def __init__(self, claimed: Sequence[int], findings: Findings) -> None:
         self._first, self._end = claimed
@@ -143,7 +143,7 @@ def _ordered(tokens: Mapping[str, tuple[str, int, int]]) -> list[tuple[bytes, st
 class FilterScope:
     """Each record meets the filter. That none is missing cannot be shown, and is not claimed."""
 
-    wanted = ("room_id", "sender", "target")
+    wanted = Wanted(keys=("k", "ts", "type", "verdict"), fields=("room_id", "sender", "target"))
 
     def __init__(self, claimed: Mapping[str, Any], findings: Findings) -> None:
         self._filter = claimed

@@ -2,26 +2,29 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """A record's line of a bundle: its header, and that each disclosure is the one that the header commits to.
 
-Most of a verifier's time goes by here, so the common case has a short way: a text without escapes, spaces and facts
-is canonical if its keys are as many as it has `":`, and sorted. Everything else takes the long way, which is `parse`.
+Most of a verifier's time goes by here, so the common case has a short way: a pattern that only canonical JSON of the
+right form meets. Everything else takes the long way, which is `parse`.
 """
 
 from __future__ import annotations
 
 import re
+from array import array
 from binascii import a2b_base64, b2a_base64
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from typing_extensions import override
+import attrs
 
-from synapse_groupreg.retention.findings import Broken, Findings
+from synapse_groupreg.retention.findings import Broken, Counts
 from synapse_groupreg.retention.provenance import texts
 from synapse_groupreg.retention.records import FROM_URL, TO_URL, VERSION, b64, quoted
-from synapse_groupreg.retention.strict_json import LARGEST, SpellingError, decoded, parse, unb64_strict
+from synapse_groupreg.retention.strict_json import LARGEST, SpellingError, parse, unb64_strict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
+
+    from synapse_groupreg.retention.findings import Findings
 
 _LINES = frozenset({
     ("h", "i"), ("d", "h", "i"), ("c", "d", "h", "i"), ("h", "i", "t"), ("d", "h", "i", "t"), ("c", "d", "h", "i", "t"),
@@ -43,7 +46,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "verdict": (str,),
 }
 _NEEDED = frozenset({"_sd", "k", "pos", "src", "ts", "v"})
-_DIGEST_CHARS = frozenset({43})
+_DIGEST_CHARS = 43
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
 """128 bits in base64url: the last character has two of them."""
 _SALT = re.compile(r"[A-Za-z0-9_-]{22,}")
@@ -53,92 +56,92 @@ _DISCLOSURE = re.compile(rb'\["[A-Za-z0-9_-]{22,}","([a-z0-9_]+)","([ !#-\[\]-~]
 """The common ones, whose value is ASCII without escapes."""
 
 
+_SHORT = r"(?:0|[1-9][0-9]{0,14})"
+"""A number below LARGEST, as all are for a while."""
+_WORD = r"[ !#-\[\]-~]*"
+"""ASCII without escapes."""
+_PLAIN_HEADER = re.compile(
+    r'\{"_sd":\{([a-zA-Z0-9_":,-]*)\}'
+    rf'(?:,"actor":"({_TOKEN.pattern})","actor_prev":(null|{_SHORT}))?'
+    r'(?:,"count":(?!1,)[1-9][0-9]{0,14})?'
+    rf',"k":"({_WORD})","pos":(?!-0)-?{_SHORT}'
+    rf'(?:,"room":"({_TOKEN.pattern})","room_prev":(null|{_SHORT}))?'
+    rf',"src":"{_WORD}","ts":({_SHORT})(?:,"type":"({_WORD})")?,"v":{VERSION}(?:,"verdict":"({_WORD})")?\}}'
+)
+_PLAIN_INDEX = re.compile(_SHORT + r"\}")
+_PLAIN_DIGEST = re.compile(r'"([a-z0-9_]+)":"([A-Za-z0-9_-]{43})"(?:,|$)')
+_AROUND = len('"":"",') + _DIGEST_CHARS
+
+
+@attrs.frozen
+class Wanted:
+    """What somebody needs to know of each record: all else is forgotten where its line was read."""
+
+    keys: Sequence[str] = ()
+    """Of the header."""
+    fields: Sequence[str] = ()
+    """Whose disclosed values."""
+
+
+@attrs.define
 class Shown:
-    """A record as a bundle shows it. Not attrs: one is made for every record."""
+    """What was wanted of a record."""
 
-    __slots__ = ("header", "index", "leaf", "line", "tallied", "values")
+    # Not frozen: one is made for each record, and attrs takes twice as long to make a frozen one.
 
-    def __init__(self, line: int, index: int, leaf: bytes) -> None:
-        self.line = line
-        self.index = index
-        self.leaf = leaf
-        """The leaf's hash."""
-        self.header: dict[str, Any] = {}
-        """Empty if it can't be read; without `_sd` once the disclosures were compared with that."""
-        self.values: dict[str, str] = {}
-        """Values of the disclosed fields that the reader was asked for."""
-        self.tallied: Any = None
-
-    @override
-    def __getstate__(self) -> tuple[Any, ...]:
-        return self.line, self.index, self.leaf, self.header, self.values, self.tallied
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.line, self.index, self.leaf, self.header, self.values, self.tallied = state
+    line: int
+    index: int
+    header: dict[str, Any]
+    """Empty if it can't be read."""
+    values: dict[str, str]
+    """Of the disclosed fields."""
+    tallied: Any
 
 
 class RecordReader:
-    """Reads the lines of records, one after the other, and counts what they show."""
+    """Reads the lines of records, one after the other, and keeps what the tree needs of them."""
 
-    def __init__(self, findings: Findings, size: int, wanted: Iterable[str]) -> None:
+    def __init__(self, findings: Findings, size: int, wanted: Wanted) -> None:
         self._findings = findings
         self._size = size
-        self._wanted = frozenset(wanted) | {"content_sha256"}
+        self._keys = tuple(wanted.keys)
+        self._fields = frozenset(wanted.fields) | {"content_sha256"}
         self._next = 0
-        # Forms of headers that were found right: keys, types of values, fields. There are few of them.
-        self._right: set[tuple[object, ...]] = set()
-        self.disclosures = 0
-        self.contents = 0
+        self.indexes = array("Q")
+        self.leaves = bytearray()
+        """Their hashes, one after another."""
+        self.counts = Counts()
 
-    def read(self, number: int, text: str) -> Shown:
-        """One line. Raises Broken where it is no line of a record, or out of order."""
-        line = _line(text)
-        index, header = line["i"], line["h"]
-        if index.__class__ is not int or header.__class__ is not str:
+    def read(self, number: int, text: str) -> tuple[Any, ...]:
+        """One line, as the values of a `Shown`. Raises Broken where it is no line of a record, or out of order."""
+        line = _plain_line(text) or _line(text)
+        index, said = line["i"], line["h"]
+        if index.__class__ is not int or said.__class__ is not str:
             raise Broken("a record's line has an index `i`, a number, and a header `h`, a text")
         if index >= self._size:
             raise Broken(f"record {index} is beyond the checkpoint, which covers {self._size} records")
         check_order(index, self._next)
         self._next = index + 1
-        # The hash is of the bytes as they are, and the tree binds them: the spelling is checked only so that no reader
-        # can take something else from them.
-        shown = Shown(number, index, sha256(b"\0" + header.encode()).digest())
+        header: dict[str, Any] = {}
+        values: dict[str, str] = {}
         try:
-            shown.header = self._header(header, index)
+            header = _header(said, index)
             if "d" in line:
-                self._disclosed(shown, line["d"])
+                self._disclosed(header["_sd"], line["d"], values)
             if "c" in line:
-                self._content(shown, line["c"])
-            del shown.header["_sd"]  # most of the header, and nobody needs it from here on
+                self._content(line["c"], values)
         except ValueError as error:
             self._findings.add(number, f"record {index}: {error}")
-        shown.tallied = line.get("t")
-        return shown
+        if header:
+            self.counts.add(header["k"], header["ts"])
+        # The hash is of the bytes as they are, and the tree binds them: the spelling is checked only so that no reader
+        # can take something else from them.
+        self.leaves += sha256(b"\0" + said.encode()).digest()
+        self.indexes.append(index)
+        return number, index, {key: header[key] for key in self._keys if key in header}, values, line.get("t")
 
-    def _header(self, text: str, index: int) -> dict[str, Any]:
-        """The header's fields. Raises ValueError."""
-        header: dict[str, Any] = decoded(text)
-        if header.__class__ is not dict or header.get("_sd").__class__ is not dict:
-            raise ValueError("the header is no object with `_sd`")
-        digests = header["_sd"]
-        form = (*header, *map(type, header.values()), *digests)
-        if not (form in self._right and _is_plain(text, len(header) + len(digests))):
-            header = parse(text)
-            digests = header["_sd"]
-            _check_form(header)
-            if "facts" not in header:
-                self._right.add(form)
-        try:
-            if not _DIGEST_CHARS.issuperset(map(len, digests.values())):
-                raise ValueError("a digest in the header's `_sd` has not 43 characters")
-        except TypeError:
-            raise ValueError("a digest in the header's `_sd` is no text") from None
-        _check_values(header, index)
-        return header
-
-    def _disclosed(self, shown: Shown, disclosures: list[str]) -> None:
-        """Check disclosures against the header. Raises ValueError."""
-        digests, wanted = shown.header["_sd"], self._wanted
+    def _disclosed(self, digests: Mapping[str, Any], disclosures: list[str], values: dict[str, str]) -> None:
+        """Check disclosures against the header's digests, and keep wanted values. Raises ValueError."""
         encoded = [disclosed.encode() for disclosed in disclosures]
         # All digests in base64 at once: with a zero byte after it, each has 44 characters, 43 of which are its own.
         hashes = b"\0".join([sha256(one).digest() for one in encoded])
@@ -151,21 +154,21 @@ class RecordReader:
             if digests.get(field) != digest:
                 raise ValueError(_mismatch(digests, field, digest, place))
             seen.add(field)
-            if field in wanted:
-                shown.values[field] = value.decode() if isinstance(value, bytes) else value
+            if field in self._fields:
+                values[field] = value.decode() if isinstance(value, bytes) else value
         if len(seen) != len(encoded):
             raise ValueError("a field is disclosed twice")
-        self.disclosures += len(disclosures)
+        self.counts.disclosures += len(disclosures)
 
-    def _content(self, shown: Shown, content: object) -> None:
+    def _content(self, content: object, values: Mapping[str, str]) -> None:
         """Check content against the disclosed digest of it. Raises ValueError."""
         if not isinstance(content, str):
             raise Broken("the content `c` of a record is a text")
-        if "content_sha256" not in shown.values:
+        if "content_sha256" not in values:
             raise ValueError("it has content, and no disclosure of content_sha256 to check that against")
-        if b64(sha256(content.encode()).digest()) != shown.values["content_sha256"]:
+        if b64(sha256(content.encode()).digest()) != values["content_sha256"]:
             raise ValueError("the content is not the one whose digest content_sha256 is")
-        self.contents += 1
+        self.counts.contents += 1
 
 
 def check_order(index: int, lowest: int) -> None:
@@ -174,47 +177,74 @@ def check_order(index: int, lowest: int) -> None:
         raise Broken(f"record {index} is out of order: {lowest} is the lowest that may stand here")
 
 
+def _plain_line(text: str) -> dict[str, Any] | None:
+    """The value of a line of the most frequent kind; None if it is another.
+
+    INVARIANT: if each of its disclosures is base64url, as `_disclosed` finds out, then the line is canonical JSON. Its
+    parts, put together again, are the line.
+    """
+    listed, _, rest = text.partition('"],"h":"')
+    said, _, number = rest.rpartition('","i":')
+    header = said.replace('\\"', '"')
+    right = listed[:7] == '{"d":["' and "\\" not in listed and _PLAIN_INDEX.fullmatch(number)
+    if not right or f'"{said}"' != quoted(header):
+        return None
+    return {"d": listed[7:].split('","'), "h": header, "i": int(number[:-1])}
+
+
 def _line(text: str) -> dict[str, Any]:
     """The line's value. Raises Broken."""
     try:
-        line: dict[str, Any] = decoded(text)
-        if line.__class__ is not dict or tuple(line) not in _LINES:
-            raise Broken("this is no line of a record, nor one that may stand here")
-        if _is_spelled(line, text):
-            return line
-        parse(text)
+        line: dict[str, Any] = parse(text)
     except SpellingError as error:
         raise Broken(f"the line can't be read: {error}") from None
+    if line.__class__ is not dict or tuple(line) not in _LINES:
+        raise Broken("this is no line of a record, nor one that may stand here")
     disclosures = line.get("d", ("",))
     if not disclosures or not all(one.__class__ is str for one in disclosures):
         raise Broken("the disclosures `d` of a record are a list of texts that is not empty")
     return line
 
 
-def _is_spelled(line: Mapping[str, Any], text: str) -> bool:
-    """Whether the text is the canonical one, for the most frequent kind of line; False if that isn't known."""
-    if tuple(line) != ("d", "h", "i"):
-        return False
-    try:
-        disclosures = '","'.join(line["d"])
-        return f'{{"d":["{disclosures}"],"h":{quoted(line["h"])},"i":{line["i"]}}}' == text
-    except TypeError:
-        return False
+def _header(text: str, index: int) -> dict[str, Any]:
+    """The header's fields, of which those that nobody looks at may be missing. Raises ValueError."""
+    plain = _PLAIN_HEADER.fullmatch(text)
+    header = plain and _plain_header(plain, index)
+    if not header:
+        header = parse(text)
+        _check_form(header)
+        _check_values(header, index)
+    return header
 
 
-def _is_plain(text: str, keys: int) -> bool:
-    """Whether a text that has so many different keys, sorted, is canonical; False if that isn't known.
+def _plain_header(plain: re.Match[str], index: int) -> dict[str, Any] | None:
+    """What a header says whose form is right; None if there may be something wrong with it."""
+    listed, actor, actor_prev, kind, room, room_prev, ts_ms, type_, verdict = plain.groups()
+    found = _PLAIN_DIGEST.findall(listed)
+    digests = dict(found)
+    # Nothing was passed over, and each field is there once, in order.
+    if _AROUND * len(found) + sum(map(len, digests)) != len(listed) + bool(found) or [*digests] != sorted(digests):
+        return None
+    header: dict[str, Any] = {"_sd": digests, "k": kind, "ts": int(ts_ms)}
+    for place, token, before in (("actor", actor, actor_prev), ("room", room, room_prev)):
+        if token is not None:
+            header[place] = token
+            header[f"{place}_prev"] = number = None if before == "null" else int(before)
+            if number is not None and number >= index:
+                return None
+    if type_ is not None:
+        header["type"] = type_
+    if verdict is not None:
+        header["verdict"] = verdict
+    return header
 
-    Without a backslash no string has a quote in it, so that `":` is the end of a key or the beginning of a value: as
-    many of them as keys, and no key is hidden by another of its name.
-    """
-    # All that `split` could part, and none of it: neither spaces nor line breaks, at the ends or between.
-    alone = text.isascii() and text.split(None, 1) == [text]
-    return alone and "\\" not in text and ":-0" not in text and text.count('":') == keys
 
-
-def _check_form(header: Mapping[str, Any]) -> None:
+def _check_form(header: Any) -> None:
     """Check that a header has the keys and types that it may have. Raises ValueError."""
+    if header.__class__ is not dict or header.get("_sd").__class__ is not dict:
+        raise ValueError("the header is no object with `_sd`")
+    if not all(digest.__class__ is str and len(digest) == _DIGEST_CHARS for digest in header["_sd"].values()):
+        raise ValueError("a digest in the header's `_sd` is no text of 43 characters")
     missing = _NEEDED - header.keys()
     if missing:
         raise ValueError(f"the header has no {min(missing)}")

@@ -42,8 +42,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_LENIENT = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float).raw_decode
-_STRICT = json.JSONDecoder(
+_DECODE = json.JSONDecoder(
     parse_float=_no_float, parse_constant=_no_float, parse_int=_whole, object_pairs_hook=_pairs
 ).raw_decode
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
@@ -51,16 +50,8 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=
 
 def parse(text: str) -> Any:
     """The value of a text in its one spelling. Raises SpellingError, which says what is wrong with it."""
-    value = decoded(text, _STRICT)
-    if _ENCODE(value) != text:
-        raise SpellingError("it is not canonical JSON: keys sorted, no spaces, no needless escapes")
-    return value
-
-
-def decoded(text: str, decode: Any = _LENIENT) -> Any:
-    """The value of a text whose spelling is checked in another way. Raises SpellingError."""
     try:
-        value, end = decode(text)
+        value, end = _DECODE(text)
     except SpellingError:
         raise
     except RecursionError:
@@ -69,6 +60,8 @@ def decoded(text: str, decode: Any = _LENIENT) -> Any:
         raise SpellingError(f"it is no JSON: {str(error)[:80]}") from None
     if end != len(text):
         raise SpellingError("it is more than one value of JSON")
+    if _ENCODE(value) != text:
+        raise SpellingError("it is not canonical JSON: keys sorted, no spaces, no needless escapes")
     return value
 
 

@@ -85,16 +85,18 @@ class Frontier:
         self.hashes += reversed(left_over)
         return blocks
 
-    def add_subtree(self, level: int, node: bytes) -> None:
-        """Append a complete subtree by its hash. Raises TreeError if none of that level can begin at the end."""
-        size, width, pop = self.size, 1 << level, self.hashes.pop
-        if size & width - 1:
-            raise TreeError(f"no subtree of level {level} begins at leaf {size}")
-        self.size += width
-        while size & width:
-            node = sha256(b"\1" + pop() + node).digest()
-            width <<= 1
-        self.hashes.append(node)
+    def fill(self, stop: int, hashes: Iterator[bytes]) -> None:
+        """Append the widest complete subtrees up to a leaf. Raises TreeError, and is spoilt, if there are too few."""
+        size, pop, push = self.size, self.hashes.pop, self.hashes.append
+        while size < stop:
+            width = level = min(size & -size or stop, 1 << _level(stop - size))
+            node = _next(hashes)
+            while size & level:
+                node = sha256(b"\1" + pop() + node).digest()
+                level <<= 1
+            push(node)
+            size += width
+        self.size = size
 
 
 # What is asked of a tree.
@@ -209,20 +211,18 @@ def multiproof_root(leaves: Iterable[tuple[int, bytes]], size: int, proof: Seque
     rest = iter(proof)
     for start, run in _runs(leaves, size):
         _check_lengths(run)
-        while tree.size < start:
-            widest = tree.size & -tree.size or start
-            tree.add_subtree(_level(min(widest, start - tree.size)), _next(rest))
+        tree.fill(start, rest)
         if len(run) == 1:  # most are, in a bundle about one room
-            tree.add_subtree(0, run[0])
+            tree.fill(start + 1, iter(run))
         else:
             tree.extend(run)
     # The last subtree of the tree may be incomplete; then no frontier can hold it.
     hashes = tree.hashes
-    for first, stop in _spans(tree.size, size, size):
+    for _, stop in _spans(tree.size, size, size):
         if stop == size:
             hashes = [*hashes, _next(rest)]
         else:
-            tree.add_subtree(_level(stop - first), _next(rest))
+            tree.fill(stop, rest)
     if next(rest, None) is not None:
         raise TreeError("the multiproof has more hashes than these leaves need")
     return _fold(hashes)

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections import Counter
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.retention.bundle import SIGNED_PREFIX
 from synapse_groupreg.retention.chains import SubjectScope
-from synapse_groupreg.retention.chunks import ReadChunk, Records, Spread, read_chunk
-from synapse_groupreg.retention.findings import Broken, Coverage, Findings, NoBundle, Report
+from synapse_groupreg.retention.chunks import Chunk, ReadChunk, Records, Spread, read_chunk, text_of
+from synapse_groupreg.retention.findings import Broken, Counts, Coverage, Findings, NoBundle, Report
 from synapse_groupreg.retention.provenance import (
     Provenance,
     Trust,
@@ -65,23 +65,20 @@ class _Verification:
         self._spread = spread
         self._findings = Findings()
         self._hash = hashlib.sha256()
+        """Of every line but the last."""
         self._number = 0
         self._manifest: dict[str, Any] = {}
         self._provenance: Provenance | None = None
-        self._disclosures = 0
-        self._contents = 0
         self._indexes = array("Q")
         self._leaves = bytearray()
-        self._kinds: Counter[str] = Counter()
-        self._first_ms: int | None = None
-        self._last_ms: int | None = None
+        self._counts = Counts()
         self._coverage: Sequence[Coverage] = ()
 
     def run(self, lines: Iterable[bytes], progress: Callable[[int], None]) -> Report:
         """Read everything, or as far as it can be read."""
         readable = True
         try:
-            self._read(self._texts(lines, progress))
+            self._read(self._whole(lines, progress))
         except NoBundle as error:
             readable = False
             self._findings.stop(1, error)
@@ -89,8 +86,8 @@ class _Verification:
             self._findings.stop(self._number, error)
         return self._report(readable=readable)
 
-    def _texts(self, lines: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[str]:
-        """The text of each line. What is hashed is every line but the last: see `_end`."""
+    def _whole(self, lines: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
+        """The lines, none of which was cut off."""
         unreported = 0
         for line in lines:
             self._number += 1
@@ -98,30 +95,34 @@ class _Verification:
             if not self._number % _STEP:
                 progress(unreported)
                 unreported = 0
-            unreadable = Broken if self._number > 1 else NoBundle
             if line[-1:] != b"\n":
+                unreadable = Broken if self._number > 1 else NoBundle
                 raise unreadable("the line has no newline at its end: the file was cut off")
-            try:
-                text = line[:-1].decode()
-            except UnicodeDecodeError:
-                raise unreadable("the line is not UTF-8") from None
-            yield text
-            self._hash.update(line)
+            yield line
         progress(unreported)
 
-    def _read(self, texts_: Iterator[str]) -> None:
-        manifest = next(texts_, None)
-        if manifest is None:
-            raise NoBundle("the file is empty")
-        self._manifest = read_manifest(manifest)
-        self._provenance = provenance = check_provenance(self._manifest, self._trust, self._verify, self._findings)
+    def _read(self, lines: Iterator[bytes]) -> None:
+        provenance = self._begin(next(lines, None))
         scope = self._scope()
-        proof = self._read_records(Records(texts_, 2, provenance.checkpoint.size, scope.wanted), scope)
+        proof = self._read_records(Records(lines, 2, provenance.checkpoint.size, scope.wanted), scope)
         self._coverage = scope.finish(self._number)
-        self._prove(proof, provenance)
-        self._end(next(texts_, None))
-        if next(texts_, None) is not None:
+        self._prove(text_of(proof), provenance)
+        self._hash.update(proof)
+        self._end(next(lines, None))
+        if next(lines, None) is not None:
             raise Broken("there is something after the end")
+
+    def _begin(self, line: bytes | None) -> Provenance:
+        if line is None:
+            raise NoBundle("the file is empty")
+        try:
+            text = text_of(line)
+        except Broken as error:
+            raise NoBundle(*error.args) from None
+        self._hash.update(line)
+        self._manifest = read_manifest(text)
+        self._provenance = check_provenance(self._manifest, self._trust, self._verify, self._findings)
+        return self._provenance
 
     def _scope(self) -> Scope:
         mode = self._manifest["mode"]
@@ -131,9 +132,9 @@ class _Verification:
             return SubjectScope(self._manifest["subject"], self._findings)
         return FilterScope(self._manifest["filter"], self._findings)
 
-    def _read_records(self, records: Records, scope: Scope) -> str:
+    def _read_records(self, records: Records, scope: Scope) -> bytes:
         """Every line up to the proof, which it answers."""
-        for chunk in self._spread(read_chunk, records):
+        for chunk in self._spread(read_chunk, self._hashed(records)):
             self._look(chunk, scope)
         if records.failed is not None:
             raise records.failed
@@ -142,37 +143,29 @@ class _Verification:
             raise Broken("the proof is missing: the file was cut off")
         return records.proof
 
+    def _hashed(self, records: Iterable[Chunk]) -> Iterator[Chunk]:
+        for chunk in records:
+            self._hash.update(chunk.data)
+            yield chunk
+
     def _look(self, chunk: ReadChunk, scope: Scope) -> None:
         """What lines show, in the order of the file."""
-        if chunk.shown and self._indexes:
-            read, self._number = self._number, chunk.shown[0].line
-            check_order(chunk.shown[0].index, self._indexes[-1] + 1)
+        if chunk.indexes and self._indexes:
+            read, self._number = self._number, chunk.first
+            check_order(chunk.indexes[0], self._indexes[-1] + 1)
             self._number = read
         for finding in chunk.findings:
             self._findings.add(finding.line, finding.text)
-        count, look = self._count, scope.add
-        for shown in chunk.shown:
-            count(shown)
+        self._indexes += chunk.indexes
+        self._leaves += chunk.leaves
+        self._counts += chunk.counts
+        look = scope.add
+        for shown in starmap(Shown, chunk.shown):
             look(shown)
-        self._disclosures += chunk.disclosures
-        self._contents += chunk.contents
         if chunk.broken is not None:
             self._findings.more |= chunk.more
             self._number, text = chunk.broken
             raise Broken(text)
-
-    def _count(self, shown: Shown) -> None:
-        self._indexes.append(shown.index)
-        self._leaves += shown.leaf
-        header = shown.header
-        if not header:
-            return
-        self._kinds[header["k"]] += 1
-        at = header["ts"]
-        if self._first_ms is None or at < self._first_ms:
-            self._first_ms = at
-        if self._last_ms is None or at > self._last_ms:
-            self._last_ms = at
 
     def _prove(self, text: str, provenance: Provenance) -> None:
         """Check that the records are those of the tree that the checkpoint signs."""
@@ -195,12 +188,12 @@ class _Verification:
             )
             self._findings.add(self._number, text)
 
-    def _end(self, text: str | None) -> None:
+    def _end(self, last: bytes | None) -> None:
         """Check that the file is whole, and signed."""
-        if text is None:
+        if last is None:
             self._number += 1
             raise Broken("the end is missing: the file was cut off")
-        line = _parsed(text, "the end")
+        line = _parsed(text_of(last), "the end")
         end = line.get("end")
         if line.keys() != {"end", "sig"} or not isinstance(end, dict) or end.keys() != {"records", "sha256"}:
             raise Broken("the end has not the right form")
@@ -226,11 +219,11 @@ class _Verification:
             size=provenance.checkpoint.size if provenance else 0,
             root=provenance.checkpoint.text.split("\n")[2] if provenance else "",
             records=len(self._indexes),
-            kinds=dict(self._kinds.most_common()),
-            first_ms=self._first_ms,
-            last_ms=self._last_ms,
-            disclosures=self._disclosures,
-            contents=self._contents,
+            kinds=dict(self._counts.kinds.most_common()),
+            first_ms=self._counts.first_ms,
+            last_ms=self._counts.last_ms,
+            disclosures=self._counts.disclosures,
+            contents=self._counts.contents,
             coverage=tuple(self._coverage),
             key="given" if self._trust.vkey else "endorsed" if provenance and provenance.endorsed else "claimed",
             endorsement_checked=bool(provenance and provenance.endorsed),

@@ -129,15 +129,13 @@ def test_one_at_a_time_a_block_is_told_with_its_last_leaf() -> None:
     assert told[2 * BLOCK] == [(1, mth(BLOCK, 2 * BLOCK))]
 
 
-def test_a_subtree_is_added_where_one_of_its_level_begins_and_nowhere_else() -> None:
+def test_subtrees_fill_a_tree_up_to_a_leaf() -> None:
     tree = frontier(3 * BLOCK)
-    tree.add_subtree(BLOCK_LEVEL, mth(3 * BLOCK, 4 * BLOCK))
-    tree.add_subtree(1, mth(4 * BLOCK, 4 * BLOCK + 2))
-    tree.add_subtree(0, LEAVES[4 * BLOCK + 2])
+    tree.fill(4 * BLOCK + 3, iter([mth(3 * BLOCK, 4 * BLOCK), mth(4 * BLOCK, 4 * BLOCK + 2), LEAVES[4 * BLOCK + 2]]))
     assert (tree.size, tree.hashes) == (4 * BLOCK + 3, frontier(4 * BLOCK + 3).hashes)
-    with pytest.raises(TreeError, match=f"no subtree of level 1 begins at leaf {4 * BLOCK + 3}"):
-        tree.add_subtree(1, LEAVES[0])
     assert tree.root() == mth(0, 4 * BLOCK + 3)
+    with pytest.raises(TreeError, match="fewer hashes"):
+        tree.fill(4 * BLOCK + 5, iter([LEAVES[4 * BLOCK + 3]]))
 
 
 def test_a_copy_grows_alone() -> None:

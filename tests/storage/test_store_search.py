@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
-from synapse_groupreg.storage import store_times
+from synapse_groupreg.storage import store_rows, store_times
 from synapse_groupreg.storage.store import Period, Row, Selection
 from tests.storage.store_places import Place
 from tests.storage.store_samples import DECEMBER, NOON, NOVEMBER, Log, name, row, selected
@@ -51,10 +51,11 @@ def found(
     settings: Callable[[Any], dict[str, Any]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Found]:
-    """Two periods of a log, with spans so short that there are several."""
+    """Two periods of a log, with spans so short that there are several, read so few at a time that it takes several."""
     chance = random.Random(3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store_times, "SPAN", 2)
+        patch.setattr(store_rows, "_MANY", 40)
         made = Place(settings(tmp_path_factory.mktemp("search")))
         log = Log(made.store())
         log.begin(NOVEMBER)

@@ -1,8 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Whoever looks at somebody's identity, or at what they wrote in an appeal, leaves a record, before they see anything
-(article 6.3).
-"""
+"""Whoever looks at somebody's identity, or at what they wrote in an appeal, is recorded beforehand (article 6.3)."""
 
 from __future__ import annotations
 

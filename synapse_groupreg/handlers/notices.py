@@ -1,7 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Tells people, in a direct room with the server, why something was refused that their client doesn't explain, and
-answers their commands.
+"""Tells people in a direct room what their client doesn't: why something was refused, and the answers to commands.
 
 Runs on the background process, after the refusal was committed: it can neither delay one nor make one fail.
 """

@@ -1,9 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The public page of the rules (article 5.5): what holds now, what a refusal means and what helps, how to appeal and
-to complain.
+"""The public page of the rules (article 5.5): what holds now, what a refusal means, what helps, how to appeal.
 
-A pure function of the live policy.
+A pure function of the live policy. It tells how to complain, too.
 """
 
 from __future__ import annotations

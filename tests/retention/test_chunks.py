@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Several processes read a bundle as one does. (That chunks have no seams, every test of a bundle sees: `verdicts`.)"""
+"""Several processes read a bundle as one does. That chunks have no seams, every test of a bundle sees: `verdicts`."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Upkeep:
         self._note("often")
 
     async def seldom(self) -> None:
-        """Every few minutes: sizes that shrank or grew without us, promises that lapsed, news that all read, labels."""
+        """Every minute: sizes that shrank or grew without us, promises that lapsed, news that all read, labels."""
         await self._follow_sizes()
         now_ms = self._homeserver.now_ms()
         await self._database.run("groupreg_tidy", _tidy, now_ms)

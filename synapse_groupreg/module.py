@@ -14,6 +14,7 @@ from synapse.module_api.errors import ConfigError
 from synapse_groupreg import config as configuration
 from synapse_groupreg.errors import BadConfig, CannotStart
 from synapse_groupreg.handlers import contacts, metrics, start
+from synapse_groupreg.handlers.admin_acts import AdminActs
 from synapse_groupreg.handlers.draining import Draining
 from synapse_groupreg.handlers.gate import Gate
 from synapse_groupreg.handlers.journal import RefusalJournal
@@ -22,7 +23,8 @@ from synapse_groupreg.handlers.numbering import Founders
 from synapse_groupreg.handlers.people import People
 from synapse_groupreg.handlers.snapshot import Snapshot, load
 from synapse_groupreg.handlers.wording import Words
-from synapse_groupreg.homeserver import compat, delegated, keys
+from synapse_groupreg.homeserver import compat, delegated, keys, versions
+from synapse_groupreg.homeserver.administering import Administering
 from synapse_groupreg.homeserver.callbacks import Callbacks
 from synapse_groupreg.homeserver.commands import Ear
 from synapse_groupreg.homeserver.logins import LoginCallbacks
@@ -67,7 +69,7 @@ class GroupRegModule:
     def _begin(self, config: GroupRegConfig, api: ModuleApi) -> None:
         self._config = config
         self._api = api
-        version_warning = compat.check_version(compat.synapse_version())
+        version_warning = versions.check(versions.of_synapse())
         compat.self_test(api)
         _check_delegated_authentication(config, api)
         self._warning = version_warning
@@ -199,8 +201,8 @@ class GroupRegModule:
         """Write down what only this process sees, and hold up what would remove events unrecorded."""
         logins = Logins(self._database, self._homeserver, self._journal)
         LoginCallbacks(self._api, logins, self._homeserver.now_ms).register()
-        draining = Draining(self._database, self._api.sleep)
-        self._api.register_third_party_rules_callbacks(check_can_shutdown_room=draining.check_can_shutdown_room)
+        draining, acts = Draining(self._database, self._api.sleep), AdminActs(self._database, self._homeserver)
+        Administering(self._api, draining, acts).register()
 
     def _loop(self) -> None:
         every = self._api.looping_background_call
@@ -229,7 +231,7 @@ def _check_delegated_authentication(config: GroupRegConfig, api: ModuleApi) -> N
     if config.membership_guard == "request" and delegated.in_use(api) and not delegated.holds(api):
         message = (
             "synapse_groupreg can't start: under delegated authentication (MAS) this Synapse"
-            f" ({compat.synapse_version()}) doesn't show us requests where we look for them, so kicks, bans, knocks,"
+            f" ({versions.of_synapse()}) doesn't show us requests where we look for them, so kicks, bans, knocks,"
             " profile and status changes of unverified and barred accounts, and existing sessions of barred ones, would"
             " not be refused. Set membership_guard: event_allowed to have kicks, bans, knocks and uploads judged by a"
             " slower hook, and to accept that profile and status changes and existing sessions are not."

@@ -28,7 +28,7 @@ from synapse_groupreg.handlers.overflow import Overflow
 from synapse_groupreg.handlers.relabelling import Relabelling
 from synapse_groupreg.handlers.removing import Removing
 from synapse_groupreg.handlers.retention.recall import Recall
-from synapse_groupreg.homeserver import compat, settings
+from synapse_groupreg.homeserver import compat, settings, versions
 from synapse_groupreg.homeserver.process import in_a_thread
 from synapse_groupreg.homeserver.recording import Recording, left_behind
 from synapse_groupreg.web.api import endpoints
@@ -192,7 +192,7 @@ class Service:
             warned.append(settings.Warned("untested-synapse", process.version_warning))
         return {
             "version": metadata.version("synapse-groupreg"),
-            "synapse": compat.synapse_version(),
+            "synapse": versions.of_synapse(),
             "database": process.database.dialect,
             "schema": process.schema,
             "process": process.api.worker_name or "main",

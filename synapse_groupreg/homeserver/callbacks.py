@@ -90,11 +90,12 @@ class Callbacks:
         target = compat.redacted_event(event) if event.type == "m.room.redaction" else None
 
         async def retracts_own() -> bool:
-            return target is not None and await compat.sent(self._api, target, by=event.sender, room_id=event.room_id)
+            found = await compat.known_event(self._api, target, event.room_id) if target is not None else None
+            return found is not None and found.sender == event.sender
 
         async def judged() -> Answer:
-            touched = event.type if target is None else await compat.type_of(self._api, target, event.room_id)
-            await self._keep_reserved(touched, event.sender, event.room_id)
+            touched = event if target is None else await compat.known_event(self._api, target, event.room_id)
+            await self._keep_reserved(touched.type if touched else "", event.sender, event.room_id)
             manages = target is not None or _changes_room(event)
             posts = target is None and not event.is_state() and event.type != "m.reaction"
             return await self._gate.send(

@@ -4,13 +4,13 @@
 
 Public is `synapse.module_api` alone. What else we need, and why: the clock and the configuration of the homeserver
 object, transactions at READ COMMITTED, a connection before Synapse listens, the request that a callback serves,
-aliases, and one event by its id.
+aliases, one event by its id, and the removal of events.
 """
 
 from __future__ import annotations
 
 import contextlib
-from importlib import metadata
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -26,6 +26,7 @@ from synapse.types import RoomAlias, create_requester
 from twisted.internet.defer import Deferred
 
 from synapse_groupreg.errors import CannotStart
+from synapse_groupreg.homeserver import versions
 from synapse_groupreg.policy.founding import Making
 
 if TYPE_CHECKING:
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-OLDEST_SYNAPSE = (1, 154)
-NEWEST_SYNAPSE = (1, 163)
 
 
 @attrs.frozen(kw_only=True)
@@ -53,29 +51,6 @@ class Request:
     requester: str | None
     ip: str
     user_agent: str
-
-
-def synapse_version() -> str:
-    """Synapse's version, as it was installed."""
-    return metadata.version("matrix-synapse")  # its own constant has the branch appended in a git checkout
-
-
-def version_tuple(version: str) -> tuple[int, int]:
-    """Major and minor number; what follows (rc1, +build) doesn't matter here."""
-    major, minor, *_ = version.split(".")
-    return int(major), int(minor)
-
-
-def check_version(version: str) -> str | None:
-    """A warning for a Synapse newer than tested. Raises CannotStart for one that is too old."""
-    found = version_tuple(version)
-    oldest, newest = ".".join(map(str, OLDEST_SYNAPSE)), ".".join(map(str, NEWEST_SYNAPSE))
-    if found < OLDEST_SYNAPSE:
-        message = f"Synapse {version} is too old for synapse_groupreg: install {oldest} or newer."
-        raise CannotStart(message)
-    if found > NEWEST_SYNAPSE:
-        return f"Synapse {version} is newer than the newest tested with this synapse_groupreg, {newest}."
-    return None
 
 
 def self_test(api: ModuleApi) -> None:
@@ -93,6 +68,10 @@ def self_test(api: ModuleApi) -> None:
         "the reactor": lambda: api._hs.get_reactor().addSystemEventTrigger,
         "the name of this process": lambda: api._hs.get_instance_name,
         "events by id": lambda: api._store.get_event,
+        "the removal of events": lambda: [
+            inspect.signature(getattr(api._hs.get_storage_controllers().purge_events, name)).bind("!room", *further)
+            for name, *further in (("purge_room",), ("purge_history", "token", True))
+        ],
         "registration of bots": lambda: api._hs.get_registration_handler().register_with_store,
         "unencrypted rooms": lambda: api._hs.get_room_creation_handler().create_room,
         "aliases": lambda: (api._store.create_room_alias_association, api._store.delete_room_alias),
@@ -111,7 +90,7 @@ def self_test(api: ModuleApi) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is, the touchpoint is not what we know
             missing.append(f"{name} ({error!r})")
     if missing:
-        message = f"this Synapse ({synapse_version()}) has no longer: {'; '.join(missing)}"
+        message = f"this Synapse ({versions.of_synapse()}) has no longer: {'; '.join(missing)}"
         raise CannotStart(message)
 
 
@@ -173,6 +152,20 @@ def before_shutdown(api: ModuleApi, work: Callable[[], Awaitable[None]]) -> None
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(_awaited(work)))  # type: ignore[arg-type]  # zope's stubs take the phase for the function
 
 
+def before_purges(api: ModuleApi, work: Callable[[str], Awaitable[None]]) -> None:
+    """Have something done for a room before events are removed from it by whatever way; what it raises keeps them."""
+    purges: Any = api._hs.get_storage_controllers().purge_events
+
+    def held_up(purge: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def purge_later(room_id: str, *further: Any) -> None:
+            await work(room_id)
+            await purge(room_id, *further)
+
+        return purge_later
+
+    purges.purge_room, purges.purge_history = held_up(purges.purge_room), held_up(purges.purge_history)
+
+
 async def _awaited(work: Callable[[], Awaitable[None]]) -> None:
     await work()
 
@@ -195,16 +188,10 @@ def making(api: ModuleApi, user_id: str, body: dict[str, Any]) -> Making:
     )
 
 
-async def type_of(api: ModuleApi, event_id: str, room_id: str) -> str:
-    """The type of an event in a room; empty if it isn't known here."""
+async def known_event(api: ModuleApi, event_id: str, room_id: str) -> EventBase | None:
+    """An event of a room; None if it isn't known here."""
     event = await api._store.get_event(event_id, allow_none=True)
-    return event.type if event is not None and event.room_id == room_id else ""
-
-
-async def sent(api: ModuleApi, event_id: str, *, by: str, room_id: str) -> bool:
-    """Whether an account sent an event in a room, as far as is known here."""
-    event = await api._store.get_event(event_id, allow_none=True)
-    return event is not None and event.sender == by and event.room_id == room_id
+    return event if event is not None and event.room_id == room_id else None
 
 
 async def register_bot(api: ModuleApi, user_id: str, display_name: str) -> None:

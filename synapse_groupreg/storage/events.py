@@ -8,9 +8,9 @@ INVARIANT: what Synapse calls a writer's position was reached after every event 
 committed, so reading up to it, and on from there, sees each event once. The highest number that stands in the table
 says nothing of the kind: lower ones may be committed later.
 
-What Synapse removes before it was read is lost: `handlers/draining.py` holds up the deletion of rooms until it was
-read, but `purge_history` and the expiry of messages show no module anything. They touch old events only, so it takes
-a recorder that stood still for as long as these are configured to keep messages.
+What Synapse removes before it was read would be lost: `handlers/draining.py` holds up deletions and purges until it was
+read. The expiry of single messages asks nobody, but touches old ones only, so it takes a recorder that stood still for
+as long as they were to be kept.
 """
 
 from __future__ import annotations

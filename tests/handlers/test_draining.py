@@ -44,7 +44,7 @@ class Recorded:
             self.stage.do(outbox.publish_progress, {"events/master": newest})
 
     def may_go(self) -> bool:
-        return result_of(self.draining.check_can_shutdown_room(ALICE, self.room))
+        return result_of(self.draining.may_delete(self.room))
 
 
 def test_it_waits_until_all_of_the_room_is_recorded(stage: Stage) -> None:

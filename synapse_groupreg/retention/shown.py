@@ -18,7 +18,7 @@ import attrs
 
 from synapse_groupreg.retention.findings import Broken, Counts
 from synapse_groupreg.retention.provenance import texts
-from synapse_groupreg.retention.records import FROM_URL, TO_URL, VERSION, b64, quoted
+from synapse_groupreg.retention.records import FROM_URL, TO_URL, VERSION, b64
 from synapse_groupreg.retention.strict_json import LARGEST, SpellingError, parse, unb64_strict
 
 if TYPE_CHECKING:
@@ -60,17 +60,18 @@ _SHORT = r"(?:0|[1-9][0-9]{0,14})"
 """A number below LARGEST, as all are for a while."""
 _WORD = r"[ !#-\[\]-~]*"
 """ASCII without escapes."""
-_PLAIN_HEADER = re.compile(
+_PLAIN_HEADER = (
     r'\{"_sd":\{([a-zA-Z0-9_":,-]*)\}'
     rf'(?:,"actor":"({_TOKEN.pattern})","actor_prev":(null|{_SHORT}))?'
     r'(?:,"count":(?!1,)[1-9][0-9]{0,14})?'
     rf',"k":"({_WORD})","pos":(?!-0)-?{_SHORT}'
     rf'(?:,"room":"({_TOKEN.pattern})","room_prev":(null|{_SHORT}))?'
     rf',"src":"{_WORD}","ts":({_SHORT})(?:,"type":"({_WORD})")?,"v":{VERSION}(?:,"verdict":"({_WORD})")?\}}'
-)
-_PLAIN_INDEX = re.compile(_SHORT + r"\}")
-_PLAIN_DIGEST = re.compile(r'"([a-z0-9_]+)":"([A-Za-z0-9_-]{43})"(?:,|$)')
-_AROUND = len('"":"",') + _DIGEST_CHARS
+).replace('"', r'\\"')
+"""As it stands in the line, where each quote has a backslash before it."""
+_PLAIN = re.compile(rf'\{{"d":\["([A-Za-z0-9_-]+(?:","[A-Za-z0-9_-]+)*)"\],"h":"({_PLAIN_HEADER})","i":({_SHORT})\}}')
+_PLAIN_DIGEST = re.compile(r'\\"([a-z0-9_]+)\\":\\"([A-Za-z0-9_-]{43})\\"(?:,|$)')
+_AROUND = len(r"\"\":\"\",") + _DIGEST_CHARS
 
 
 @attrs.frozen
@@ -114,7 +115,8 @@ class RecordReader:
 
     def read(self, number: int, text: str) -> tuple[Any, ...]:
         """One line, as the values of a `Shown`. Raises Broken where it is no line of a record, or out of order."""
-        line = _plain_line(text) or _line(text)
+        plain = _PLAIN.fullmatch(text)
+        line = _plain_line(plain) if plain else _line(text)
         index, said = line["i"], line["h"]
         if index.__class__ is not int or said.__class__ is not str:
             raise Broken("a record's line has an index `i`, a number, and a header `h`, a text")
@@ -125,7 +127,7 @@ class RecordReader:
         header: dict[str, Any] = {}
         values: dict[str, str] = {}
         try:
-            header = _header(said, index)
+            header = (plain and _plain_header(plain, index)) or _header(said, index)
             if "d" in line:
                 self._disclosed(header["_sd"], line["d"], values)
             if "c" in line:
@@ -177,19 +179,9 @@ def check_order(index: int, lowest: int) -> None:
         raise Broken(f"record {index} is out of order: {lowest} is the lowest that may stand here")
 
 
-def _plain_line(text: str) -> dict[str, Any] | None:
-    """The value of a line of the most frequent kind; None if it is another.
-
-    INVARIANT: if each of its disclosures is base64url, as `_disclosed` finds out, then the line is canonical JSON. Its
-    parts, put together again, are the line.
-    """
-    listed, _, rest = text.partition('"],"h":"')
-    said, _, number = rest.rpartition('","i":')
-    header = said.replace('\\"', '"')
-    right = listed[:7] == '{"d":["' and "\\" not in listed and _PLAIN_INDEX.fullmatch(number)
-    if not right or f'"{said}"' != quoted(header):
-        return None
-    return {"d": listed[7:].split('","'), "h": header, "i": int(number[:-1])}
+def _plain_line(plain: re.Match[str]) -> dict[str, Any]:
+    """The value of a line of the most frequent form."""
+    return {"d": plain[1].split('","'), "h": plain[2].replace('\\"', '"'), "i": int(plain[12])}
 
 
 def _line(text: str) -> dict[str, Any]:
@@ -207,19 +199,16 @@ def _line(text: str) -> dict[str, Any]:
 
 
 def _header(text: str, index: int) -> dict[str, Any]:
-    """The header's fields, of which those that nobody looks at may be missing. Raises ValueError."""
-    plain = _PLAIN_HEADER.fullmatch(text)
-    header = plain and _plain_header(plain, index)
-    if not header:
-        header = parse(text)
-        _check_form(header)
-        _check_values(header, index)
+    """The header's fields. Raises ValueError."""
+    header: dict[str, Any] = parse(text)
+    _check_form(header)
+    _check_values(header, index)
     return header
 
 
 def _plain_header(plain: re.Match[str], index: int) -> dict[str, Any] | None:
-    """What a header says whose form is right; None if there may be something wrong with it."""
-    listed, actor, actor_prev, kind, room, room_prev, ts_ms, type_, verdict = plain.groups()
+    """What is looked at of a header whose form is right; None if there may be something wrong with it."""
+    _, _, listed, actor, actor_prev, kind, room, room_prev, ts_ms, type_, verdict, _ = plain.groups()
     found = _PLAIN_DIGEST.findall(listed)
     digests = dict(found)
     # Nothing was passed over, and each field is there once, in order.

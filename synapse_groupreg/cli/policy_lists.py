@@ -60,19 +60,23 @@ def import_(cli: Cli, source: str, *, dry_run: bool, **fields: Any) -> None:
 @click.command()
 @click.argument("target")
 @click.option("--format", "form", type=OneOf(["json", "csv"]), help="Form of the file.  [default: by its name]")
+@click.option("--force", is_flag=True, help="Overwrite the file, if there is one.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be written.")
 @server_command
-def export(cli: Cli, target: str, form: str | None, *, dry_run: bool) -> None:
+def export(cli: Cli, target: str, form: str | None, *, force: bool, dry_run: bool) -> None:
     """Write the entries in force as policy rules to a file or a policy room.
 
     TARGET is a file, - for standard output, or a room by its id or alias. Rules in a room are sent in your own name:
     you must be in it, with the power to send them. Those that an earlier export wrote and that are not on the
     blacklist any more are withdrawn there; rules that people made stay. Scope, basis and end have no place in a rule.
     """
+    in_room = target[:1] in ("!", "#")
+    if not (in_room or force or target == "-") and Path(target).exists():
+        raise BadInput(f"{target} is there already: name another file, or overwrite it by --force.")
     client = cli.client()
     entries = client.listing("blacklist", "blacklist")["blacklist"]
     rules = list(dict.fromkeys(written(entry) for entry in entries))
-    if target[:1] in ("!", "#"):
+    if in_room:
         to_room(cli, client, client.room_id(target), rules, dry_run=dry_run)
         return
     as_csv = form == "csv" or (form is None and target.endswith(".csv"))

@@ -114,6 +114,9 @@ def test_an_export_to_a_file_is_a_list(server: Any, groupreg: Callable[..., Resu
         ("user", "@spam*:x", "bots"),
         ("server", "evil.example", "spam"),
     ]
+    again = groupreg("blacklist", "export", where)
+    assert (again.exit_code, "is there already" in again.stderr) == ((0, False) if name == "-" else (2, True))
+    assert groupreg("blacklist", "export", where, "--force").exit_code == 0
 
 
 def test_an_export_to_a_room_sends_what_is_missing_and_waits_when_told_to(

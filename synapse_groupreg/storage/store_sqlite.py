@@ -33,6 +33,7 @@ _OPEN_FILES = 8
 _BESIDE = 8
 """Connections that read rows of a file at the same time: each row is on a page of its own, which the disk may have to
 fetch, and it fetches several nearly as fast as one."""
+_BESIDE_PERIODS = 2
 _WORTH = 16
 """Rows that are worth it."""
 _TABLES = {name: name for name in (*COLUMNS, "state", "periods", "bases", "checkpoints")}
@@ -85,16 +86,27 @@ class SqliteReader(RowReader):
         each = -(-len(numbers) // _BESIDE)
         parts = [search.rows(numbers[start : start + each]) for start in range(0, len(numbers), each)]
         with told():
-            beside = self._beside.get(period) if self._to(period) else []
-            if beside is None:
-                opened = [self._opened(period, open_beside) for _ in range(_BESIDE)]
-                beside = self._beside[period] = [connection for connection in opened if connection]
+            beside = self._all_beside(period)
             self._threads = self._threads or ThreadPoolExecutor(_BESIDE, "groupreg-retention")
             asked = [
                 self._threads.submit(_fetched, connection, *part)
                 for connection, part in zip(beside, parts, strict=False)
             ]
             return [row for future in asked for row in future.result()]
+
+    def _all_beside(self, period: Period) -> list[sqlite3.Connection]:
+        """Those that read at the same time; none if the period is not there."""
+        if self._to(period) is None:
+            return []
+        found = self._beside.pop(period, None)
+        if found is None:
+            opened = [self._opened(period, open_beside) for _ in range(_BESIDE)]
+            found = [connection for connection in opened if connection]
+        self._beside[period] = found
+        if len(self._beside) > _BESIDE_PERIODS:
+            for connection in self._beside.pop(next(iter(self._beside))):
+                connection.close()
+        return found
 
     @override
     def _stream(self, period: Period, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:

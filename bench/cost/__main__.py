@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.cost import acts, capacity, members, memory, messages, process
+from bench.cost import acts, capacity, members, memory, messages, process, rig
 from bench.cost.plot import svg
 from bench.cost.sides import ROOT
 from bench.cost.turns import Turns, say
@@ -38,6 +38,7 @@ PARTS: dict[str, tuple[Callable[[Turns], list[Line]], int]] = {
     "workers": (capacity.workers, 4),
     "process": (process.measure, 4),
     "memory": (memory.measure, 4),
+    "rig": (rig.measure, 3),
 }
 """Each part and how often its turns are taken."""
 

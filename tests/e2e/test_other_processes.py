@@ -194,7 +194,8 @@ def test_every_kind_of_measure_spreads_at_once(imposed: Imposed, acts: int) -> N
     waits = times_of_measures(imposed, acts)
     assert imposed.latest < SOON
     if acts >= 200:
-        assert statistics.median(waits) < AT_ONCE, waits
+        assert len(waits) >= 200
+        assert ninety_ninth(waits) < AT_ONCE, waits
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,12 @@ from urllib.parse import quote
 
 import pytest
 
+from synapse_groupreg.retention.records import KIND_NUMBERS, Kind
 from synapse_groupreg.rig import Homeserver
 from synapse_groupreg.rig.federation import Federation
 from tests.e2e.client import MATRIX, Answer, Person, Staff, at_once, poll, refused
+from tests.e2e.test_recorder import opened
+from tests.handlers.retention.stage import read
 
 CAP = 3
 OPEN = {"mode": "enforce", "federation": "open", "quotas": {"members_per_room": CAP}}
@@ -182,6 +185,31 @@ def test_joining_a_room_of_another_server_tears_nobody_out_of_it(
 @pytest.mark.prove
 def test_nor_does_joining_a_large_one(here: Homeserver, there: Homeserver, staff: Staff) -> None:
     enter_a_large_room(here, there, staff, 1000)
+
+
+def test_history_that_is_fetched_from_there_is_recorded_once(here: Homeserver, there: Homeserver) -> None:
+    host, late = Person(there, "host"), Person(here, "late")
+    room = host.found_group()
+    before = {host.send(room, f"message {number}").good()["event_id"] for number in range(12)}
+    join(late, room, there).good()
+    # Synapse fetches what is older when somebody reads it.
+    assert poll(lambda: before <= {one["event_id"] for one in late.messages(room).good()["chunk"]})
+    with closing(sqlite3.connect(here.files.folder / "homeserver.db")) as database:
+        wrote = database.execute(
+            "SELECT CASE WHEN stream_ordering > 0 THEN 'events/master' ELSE 'backfill/master' END, event_id FROM events"
+            " WHERE room_id = ?",
+            (room,),
+        ).fetchall()
+    assert {("backfill/master", one) for one in before} <= set(wrote)
+    assert poll(lambda: sorted(recorded(here, room)) == sorted(wrote))
+
+
+def recorded(server: Homeserver, room: str) -> list[tuple[str, str]]:
+    """The events of a room in the retention store, and whence they were taken."""
+    folder = server.files.folder / "groupreg" / "retention"
+    with opened(server, {"name": "sqlite3", "args": {"database": str(folder)}}) as opener:
+        found = [one for one in read(opener, kinds=[KIND_NUMBERS[Kind.event]]) if one.values["room_id"] == room]
+    return [(one.row.source, one.values["event_id"]) for one in found]
 
 
 def test_closed_groups_let_nobody_in_from_there_and_older_ones_are_named(closed: Homeserver, there: Homeserver) -> None:

@@ -7,16 +7,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from synapse_groupreg.rig import Homeserver
+from synapse_groupreg.rig import Homeserver, WorkerHomeserver
 from synapse_groupreg.rig.homeserver_yaml import MODULE
 from synapse_groupreg.rig.process import RigError
-from tests.e2e.client import MATRIX, refused
+from tests.e2e.client import MATRIX, poll, refused
 from tests.e2e.mas import MasPerson, authentication_service
 
 CONFIG = {"mode": "enforce", "federation": "closed", "identity": {"required": {"post": "contact"}}}
+UNVERIFIED = "identity-required"
 ELSEWHERE = """
 from synapse.api.auth.mas import MasDelegatedAuth
 
@@ -68,10 +70,10 @@ def newcomer_and_room(server: Homeserver, name: str) -> tuple[MasPerson, MasPers
 
 def test_kicks_and_bans_are_judged(server: Homeserver) -> None:
     _, newcomer, other, room = newcomer_and_room(server, "a")
-    refused(newcomer.kick(room, other.user_id), "identity-required")
-    refused(newcomer.ban(room, other.user_id), "identity-required")
-    refused(newcomer.set_state(room, "m.room.member", {"membership": "leave"}, other.user_id), "identity-required")
-    refused(newcomer.send(room), "identity-required")
+    refused(newcomer.kick(room, other.user_id), UNVERIFIED)
+    refused(newcomer.ban(room, other.user_id), UNVERIFIED)
+    refused(newcomer.set_state(room, "m.room.member", {"membership": "leave"}, other.user_id), UNVERIFIED)
+    refused(newcomer.send(room), UNVERIFIED)
     newcomer.leave(room).good()
     newcomer.join(room).good()
 
@@ -83,15 +85,33 @@ def test_kicks_and_bans_are_judged(server: Homeserver) -> None:
 
 def test_what_no_callback_shows_is_judged_from_the_request(by_request: Homeserver) -> None:
     admin, newcomer, _, _ = newcomer_and_room(by_request, "b")
-    refused(newcomer.set_name("Somebody"), "identity-required")
-    refused(newcomer.call("POST", "/_matrix/media/v3/upload", {"a": "file"}), "identity-required")
+    refused(newcomer.set_name("Somebody"), UNVERIFIED)
+    refused(newcomer.call("POST", "/_matrix/media/v3/upload", {"a": "file"}), UNVERIFIED)
     refused(
         newcomer.call("PUT", f"{MATRIX}/presence/{newcomer.user_id}/status", {"presence": "online", "status_msg": "x"}),
-        "identity-required",
+        UNVERIFIED,
     )
     admin.bar(newcomer.user_id, scope="account").good()
     refused(newcomer.sync(), "account-blacklisted")  # a session that was there before
     assert newcomer.groupreg("GET", f"accounts/{newcomer.user_id}").ok  # to see why
+
+
+@pytest.mark.prove
+def test_a_worker_judges_from_the_request_too(
+    start_workers: Callable[..., WorkerHomeserver], settings: dict[str, Any]
+) -> None:
+    server = start_workers(module_config=CONFIG, settings=settings, workers=1)
+    admin, newcomer, other, room = newcomer_and_room(server, "w")
+    _, worker = server.urls
+    name = f"{MATRIX}/profile/{newcomer.user_id}/displayname"
+    with newcomer.at(worker) as there, admin.at(worker) as administering:
+        for _ in range(2):  # whose token it is Synapse asks once, and remembers
+            refused(there.call("POST", f"{MATRIX}/rooms/{quote(room)}/kick", {"user_id": other.user_id}), UNVERIFIED)
+            refused(there.call("PUT", name, {"displayname": "Somebody"}), UNVERIFIED)
+        administering.call("PUT", name.replace(newcomer.user_id, admin.user_id), {"displayname": "Staff"}).good()
+        admin.bar(newcomer.user_id, scope="account").good()
+        assert poll(lambda: there.call("GET", f"{MATRIX}/sync", timeout=0).code == "account-blacklisted")
+    assert other.user_id in other.members(room)
 
 
 def test_with_event_allowed_uploads_are_judged_and_sessions_go_on(by_event: Homeserver) -> None:
@@ -113,7 +133,7 @@ def test_who_administers_by_token_needs_no_identity(by_request: Homeserver) -> N
     admin, _, other, room = newcomer_and_room(by_request, "d")
     admin.set_name("Administration").good()
     plain = MasPerson(by_request, "rootd")  # the same account, with a token that has not the right
-    refused(plain.set_name("Somebody"), "identity-required")
+    refused(plain.set_name("Somebody"), UNVERIFIED)
     admin.join(room).good()
     admin.send(room).good()
     assert other.user_id in admin.members(room)

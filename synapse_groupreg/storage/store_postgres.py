@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class
 
     from synapse_groupreg.storage.store import KeyRow
-    from synapse_groupreg.storage.store_select import Search
+    from synapse_groupreg.storage.store_select import Search, Window
     from synapse_groupreg.storage.store_writing import Bases
 
 _STATE = HEAD_TABLES["state"]
@@ -81,8 +81,10 @@ class PostgresReader(RowReader):
             return cursor.fetchall()
 
     @override
-    def _scattered(self, period: Period, search: Search, numbers: Sequence[int]) -> list[tuple[Any, ...]]:
-        sql, values = search.rows(numbers)
+    def _scattered(
+        self, period: Period, search: Search, parts: Sequence[Window], numbers: Sequence[int]
+    ) -> list[tuple[Any, ...]]:
+        sql, values = search.rows_between(parts, numbers)
         return self._fetch(period, f"{_READ_AHEAD}; {sql}", values)
 
     @override

@@ -43,9 +43,11 @@ class RowReader(ABC):
     def _fetch(self, period: Period | None, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows from a period's tables, or from the head tables; none if the period is not there."""
 
-    def _scattered(self, period: Period, search: Search, numbers: Sequence[int]) -> list[tuple[Any, ...]]:
-        """Rows that lie anywhere in a period; an engine may have a way of reading several at once."""
-        return self._fetch(period, *search.rows(numbers))
+    @abstractmethod
+    def _scattered(
+        self, period: Period, search: Search, parts: Sequence[Window], numbers: Sequence[int]
+    ) -> list[tuple[Any, ...]]:
+        """The rows of the first numbers in some windows, several at once: they lie anywhere in a period."""
 
     @abstractmethod
     def _stream(self, period: Period, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
@@ -190,7 +192,7 @@ class RowReader(ABC):
         while parts and len(found) < limit:
             numbers = [number for (number,) in self._fetch(period, *search.numbers(parts, step))]
             if numbers:
-                found += self._scattered(period, search, numbers)
+                found += self._scattered(period, search, parts, numbers)
             if len(numbers) < step:
                 break
             taken += step

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from synapse_groupreg.storage.store import Selection
 
@@ -57,11 +57,10 @@ class Search:
         """The first so many numbers of records in the windows, each once, of which `rows` may leave some out."""
         parts: list[str] = []
         given: list[Any] = []
-        for branch, (low, high) in itertools.product(self._branches, windows):
-            where = self._leading.format(column=branch.column) + branch.also
+        for where, values, branch in self._led_by(windows):
             ordered = _order(branch, self._direction, self._leading)
             parts.append(f"SELECT n FROM {{records}} WHERE {where} ORDER BY {ordered} LIMIT ?")
-            given += [branch.value, low, branch.value, high, limit]
+            given += [*values, limit]
         if len(parts) == 1:
             return parts[0], given
         union = " UNION ".join(f"SELECT n FROM ({part}) AS b{number}" for number, part in enumerate(parts))
@@ -70,6 +69,20 @@ class Search:
     def rows(self, numbers: Sequence[int]) -> tuple[str, list[Any]]:
         """Those of these records that meet the selection."""
         return self._rows(f"n IN ({_marks(numbers)})"), [*numbers, *self._values]
+
+    def rows_between(self, windows: Sequence[Window], numbers: Sequence[int]) -> tuple[str, list[Any]]:
+        """The same, where `numbers` are the first ones in the windows; by the index that found them, not by numbers."""
+        ends = min(numbers), max(numbers)
+        clipped = [Window(max(low, ends[0]), min(high, ends[1])) for low, high in windows]
+        parts = list(self._led_by([window for window in clipped if window.low <= window.high]))
+        sql = self._rows(f"({' OR '.join(f'({where})' for where, _, _ in parts)})")
+        return sql, [*itertools.chain(*(values for _, values, _ in parts)), *self._values]
+
+    def _led_by(self, windows: Sequence[Window]) -> Iterator[tuple[str, list[int], _Branch]]:
+        """The condition, and its values, of each index in each window."""
+        for branch, (low, high) in itertools.product(self._branches, windows):
+            where = self._leading.format(column=branch.column) + branch.also
+            yield where, [branch.value, low, branch.value, high], branch
 
     def rows_within(self, windows: Sequence[Window], limit: int) -> tuple[str, list[Any]]:
         """The first so many records in the windows that meet the selection, where no index leads."""

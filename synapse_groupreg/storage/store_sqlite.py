@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from synapse_groupreg.storage.store import KeyRow
-    from synapse_groupreg.storage.store_select import Search
+    from synapse_groupreg.storage.store_select import Search, Window
     from synapse_groupreg.storage.store_writing import Bases
 
 _OPEN_FILES = 8
@@ -80,17 +80,19 @@ class SqliteReader(RowReader):
             return [] if connection is None else _fetched(connection, sql, values)
 
     @override
-    def _scattered(self, period: Period, search: Search, numbers: Sequence[int]) -> list[tuple[Any, ...]]:
+    def _scattered(
+        self, period: Period, search: Search, parts: Sequence[Window], numbers: Sequence[int]
+    ) -> list[tuple[Any, ...]]:
         if len(numbers) < _WORTH:
-            return super()._scattered(period, search, numbers)
+            return self._fetch(period, *search.rows(numbers))
         each = -(-len(numbers) // _BESIDE)
-        parts = [search.rows(numbers[start : start + each]) for start in range(0, len(numbers), each)]
+        shares = [search.rows(numbers[start : start + each]) for start in range(0, len(numbers), each)]
         with told():
             beside = self._all_beside(period)
             self._threads = self._threads or ThreadPoolExecutor(_BESIDE, "groupreg-retention")
             asked = [
-                self._threads.submit(_fetched, connection, *part)
-                for connection, part in zip(beside, parts, strict=False)
+                self._threads.submit(_fetched, connection, *share)
+                for connection, share in zip(beside, shares, strict=False)
             ]
             return [row for future in asked for row in future.result()]
 

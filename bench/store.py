@@ -306,8 +306,9 @@ def main() -> None:
     engines: dict[str, list[dict[str, Any]]] = {engine: [] for engine in given.engines.split(",")}
     raw: dict[str, list[float]] = {"file append + fdatasync": [], "COPY, no index": []}
     folder = Path(tempfile.mkdtemp(prefix="groupreg-bench-"))
+    nothing: contextlib.AbstractContextManager[dict[str, Any]] = contextlib.nullcontext({})
     try:
-        with postgres(folder) if "postgres" in engines else contextlib.nullcontext({}) as arguments:
+        with postgres(folder) if "postgres" in engines else nothing as arguments:
             for _ in range(given.runs):
                 raw["file append + fdatasync"].append(raw_file(folder, traffic))
                 if "postgres" in engines:

@@ -119,8 +119,8 @@ _RECORD_CHECKS: tuple[tuple[str, Callable[[Any], object], str], ...] = (
         "messages-expire",
         lambda synapse: synapse.retention.retention_enabled,
         (
-            "retention (Synapse's own) removes old messages: should the recorder stand still for longer than messages"
-            " are kept, they can't be recorded. Let it keep them for a week at least."
+            "retention (Synapse's own) removes old messages, once they are recorded: of what was written there are"
+            " digests then, unless retention.content (ours) is full. Let it keep them for 184d or more."
         ),
     ),
 )

@@ -122,7 +122,9 @@ def test_ctrl_c_in_a_real_process_withdraws_everything(imports: Any, groupreg: A
         return {"rows": 2}
 
     imports.replies["PUT imports/7/rows"] = hangs
-    code = "from synapse_groupreg.cli import main; main()"
+    # As in a terminal: a job in the background of a script has the signal ignored.
+    terminal = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{terminal}; from synapse_groupreg.cli import main; main()"
     command = [sys.executable, "-c", code, "account", "import", csv(GOOD)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert started.wait(30)

@@ -210,5 +210,5 @@ def _look_up(client: Client, group: str) -> Answer:
 
 def _by_id(client: Client, group: str) -> str | None:
     """Find the id of a group that is named by it or by an alias; None where it is named by its number."""
-    named = group.startswith("!") or (group.startswith("#") and ":" in group)
+    named = not group.strip() or group.startswith("!") or (group.startswith("#") and ":" in group)
     return client.room_id(group) if named else None

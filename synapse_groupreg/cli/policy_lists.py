@@ -71,6 +71,8 @@ def export(cli: Cli, target: str, form: str | None, *, force: bool, dry_run: boo
     blacklist any more are withdrawn there; rules that people made stay. Scope, basis and end have no place in a rule.
     """
     in_room = target[:1] in ("!", "#")
+    if not in_room and Path(target).is_dir():
+        raise BadInput(f"{target} is a folder: name a file in it.")
     if not (in_room or force or target == "-") and Path(target).exists():
         raise BadInput(f"{target} is there already: name another file, or overwrite it by --force.")
     client = cli.client()
@@ -149,7 +151,8 @@ def followed(cli: Cli) -> None:
 def load(file: Path) -> list[dict[str, str]]:
     """Read the rules of a file, or fail with every line that is wrong."""
     try:
-        rules = policy_files.read(file.read_text(encoding="utf-8-sig"))
+        # A page of an error saved as list.json must not bar the server that its first word names.
+        rules = policy_files.read(file.read_text(encoding="utf-8-sig"), as_json=file.suffix.lower() == ".json")
     except OSError as error:
         raise BadInput(f"Can't read {file}: {error.strerror}.") from None
     except UnicodeDecodeError:

@@ -212,6 +212,8 @@ def show_outlook(cli: Cli, answer: Answer) -> None:
     cli.out.say("Dry run, nothing was changed.")
     title = f"Months with records of {answer['user_id']}"
     cli.out.table(title, ("log", "month", "records at least", "would be erased", "kept by"), rows, empty="None.")
+    if not months:
+        cli.out.warn(f"No record is of {answer['user_id']}: is it written right?")
     now = [one for one in months if one["until_ms"] is None]
     records = plural(sum(one["records"] for one in now), "record")
     later = plural(len(months) - len(now), "month")

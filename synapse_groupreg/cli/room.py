@@ -107,11 +107,12 @@ def members_of(room: Mapping[str, Any]) -> Mapping[str, Any]:
 def row(room: Mapping[str, Any]) -> list[Cell]:
     """Write one room of a list."""
     members = members_of(room)
+    ended = ", deleted" if room.get("deleted") else ", replaced" if room.get("successor") else ""
     return [
         room.get("number"),
         room.get("room_id"),
         room.get("name"),
-        f"{room.get('kind')}, replaced" if room.get("successor") else room.get("kind"),
+        f"{room.get('kind')}{ended}",
         members.get("used"),
         members.get("limit"),
         room.get("founder"),

@@ -97,6 +97,8 @@ def group(txn: Transaction, written: str, config: GroupRegConfig, now_ms: int) -
     room_id = numbers.find(txn, read_number(written))
     if room_id is None:
         raise NotFound(f"No group here has the number {written}.")
+    if room_id not in rooms.here(txn, [room_id]):
+        raise NotFound(f"The group {written} was deleted; its records are found by its id, {room_id}.")
     return room(txn, room_id, config, now_ms)
 
 
@@ -118,12 +120,13 @@ def room_list(
         rooms.ensure(txn, room_id)
     found, total = rooms.page(txn, search, start, limit)
     listed = [row.room_id for row in found]
-    numbered, replaced = numbers.of_rooms(txn, listed), state.successors(txn, listed)
+    numbered, replaced, here = numbers.of_rooms(txn, listed), state.successors(txn, listed), rooms.here(txn, listed)
     return [
         {
             "number": numbered.get(row.room_id),
             **_listed(txn, row, config, now_ms),
             "successor": row.successor or replaced.get(row.room_id),
+            "deleted": row.room_id not in here,
         }
         for row in found
     ], total

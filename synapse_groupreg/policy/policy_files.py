@@ -38,10 +38,11 @@ _EXAMPLES = {
 }
 
 
-def read(text: str) -> list[PolicyRule]:
-    """The rules of a file. Raises Invalid with every line that is wrong."""
+def read(text: str, *, as_json: bool = False) -> list[PolicyRule]:
+    """The rules of a file, by what it looks like, or `as_json`. Raises Invalid with every line that is wrong."""
     stripped = text.lstrip("\ufeff \t\r\n")
-    found = list(_json(text.lstrip("\ufeff"))) if stripped[:1] in ("[", "{") and _is_json(stripped) else _lines(text)
+    as_json = as_json or (stripped[:1] in ("[", "{") and _is_json(stripped))
+    found = list(_json(text.lstrip("\ufeff"))) if as_json else _lines(text)
     problems = [Problem(where, f"must name {_EXAMPLES[rule.kind]}") for where, rule in found if target(rule) is None]
     if problems:
         raise Invalid(problems)

@@ -172,6 +172,11 @@ def page(txn: Transaction, search: str | None, start: int, limit: int) -> tuple[
     return [_row(row) for row in rows], total
 
 
+def here(txn: Transaction, room_ids: Iterable[str]) -> set[str]:
+    """Those of the rooms that Synapse still has: a room that an admin deletes leaves its row and number with us."""
+    return {str(row[0]) for row in select_in(txn, "SELECT room_id FROM rooms WHERE room_id IN ({})", room_ids)}
+
+
 def _kind(txn: Transaction, room_id: str, made: state.Create, *, at_first: bool) -> RoomKind:
     before = made.predecessor
     if made.founded_as is None and before is not None and server_of(made.creator):

@@ -78,7 +78,7 @@ def moment(ms: int, language: str) -> str:
 
 def size_tier(language: str, *, number: int, of: int, least: int, most: int | None) -> dict[str, str]:
     """The `tier` of a group by its size, and of how many `members` that is."""
-    kind = "over" if most is None else "between" if least else "upto"
+    kind = "over" if most is None else "upto" if not least else "exactly" if least == most else "between"
     members = text(f"group.size.{kind}", language, least=f"{least:,}", most=f"{most or 0:,}")
     return {"tier": text("group.size.tier", language, number=number, of=of), "members": members}
 

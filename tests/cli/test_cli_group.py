@@ -93,6 +93,8 @@ def test_a_script_gets_the_number_alone(server: Any, groupreg: Callable[..., Res
     server.replies[f"GET rooms/{ROOM}"] = {**NUMBERED, "number": None}
     result = groupreg("group", "number", ROOM)
     assert (result.exit_code, result.stdout, f"{ROOM} has no number" in result.stderr) == (1, "", True)
+    nothing = groupreg("group", "number", "")
+    assert (nothing.exit_code, "A room is named by its id" in nothing.stderr) == (2, True)
 
 
 def test_groups_are_listed_with_their_numbers(server: Any, groupreg: Callable[..., Result]) -> None:
@@ -102,6 +104,8 @@ def test_groups_are_listed_with_their_numbers(server: Any, groupreg: Callable[..
     assert "replaced" not in result.output
     server.replies["GET rooms"] = {"rooms": [{**NUMBERED, "successor": "!new:fake.test"}], "total": 1}
     assert "group, replaced" in groupreg("group", "list").output
+    server.replies["GET rooms"] = {"rooms": [{**NUMBERED, "deleted": True}], "total": 1}
+    assert "group, deleted" in groupreg("group", "list").output
 
 
 def test_a_cap_is_set_by_number(server: Any, groupreg: Callable[..., Result]) -> None:

@@ -100,6 +100,15 @@ def test_a_file_that_is_no_list_is_not_sent(
     assert (result.exit_code, said in result.stderr, server.requests) == (2, True, [])
 
 
+def test_what_is_named_json_and_is_none_bars_nobody(
+    server: Any, groupreg: Callable[..., Result], tmp_path: Path
+) -> None:
+    file = tmp_path / "list.json"
+    file.write_text("404 Not Found\n")
+    result = groupreg("blacklist", "import", str(file), "--basis", "11.3")
+    assert (result.exit_code, "must be JSON" in result.stderr, server.requests) == (2, True, [])
+
+
 @pytest.mark.parametrize("name", ["list.json", "list.csv", "-"])
 def test_an_export_to_a_file_is_a_list(server: Any, groupreg: Callable[..., Result], tmp_path: Path, name: str) -> None:
     server.replies["GET blacklist"] = {"blacklist": ENTRIES, "total": 2}
@@ -117,6 +126,7 @@ def test_an_export_to_a_file_is_a_list(server: Any, groupreg: Callable[..., Resu
     again = groupreg("blacklist", "export", where)
     assert (again.exit_code, "is there already" in again.stderr) == ((0, False) if name == "-" else (2, True))
     assert groupreg("blacklist", "export", where, "--force").exit_code == 0
+    assert "is a folder: name a file in it" in groupreg("blacklist", "export", str(tmp_path), "--force").stderr
 
 
 def test_an_export_to_a_room_sends_what_is_missing_and_waits_when_told_to(

@@ -75,6 +75,10 @@ def test_a_tried_erasure_says_whose_what_goes_now_and_what_waits_and_why(
     assert "after 2026-03-01 12:00 UTC  the duty to keep runs" in result
     assert "hold 3" in result
     assert "At once: 7 records of 1 month; later: 2 months." in result
+    assert "is it written right?" not in result
+    server.replies["POST retention/erasures"] = done(None, {}, dry_run=True, user_id=ANNA, months=[])
+    tried = groupreg("retention", "erase", ANNA, "--reason", "asked for", "--dry-run")
+    assert f"No record is of {ANNA}: is it written right?" in tried.output
 
 
 def test_who_approves_sees_whom_it_concerns(server: Any, groupreg: Callable[..., Result]) -> None:

@@ -85,6 +85,13 @@ def test_a_room_is_deleted_once_it_was_recorded(server: Homeserver, admin: Staff
         assert memberships(admin, room) == {person.user_id: 2 for person in people}
         [act] = admin.acts(subject=room)
         assert (act["author"], act["action"]) == (admin.user_id, "delete-room")
+    listed = {one["room_id"]: one for one in admin.groupreg("GET", "rooms").good()["rooms"]}
+    assert all(listed[room]["deleted"] for room in rooms)
+    answer = admin.groupreg("GET", f"groups/{listed[rooms[0]]['number']}")
+    assert (answer.status, f"was deleted; its records are found by its id, {rooms[0]}" in answer.body["error"]) == (
+        404,
+        True,
+    )
 
 
 def test_while_nothing_is_recorded_nothing_is_deleted(server: Homeserver, admin: Staff) -> None:

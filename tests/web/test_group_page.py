@@ -73,6 +73,8 @@ def test_the_page_says_the_size_tier_where_there_are_any(language: str) -> None:
     assert texts.text("group.size.between", language, **facts) in shown[51]
     assert texts.text("group.size.over", language, least="2,001") in shown[2001]
     assert label not in Outline(page(language)).words
+    two = set(Outline(page(language, size=size_tier(2, (1, 2)))).words)
+    assert texts.text("group.size.exactly", language, most="2") in two
 
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)

@@ -12,7 +12,7 @@ from synapse_groupreg.cli.changes import report as say
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.journal import say_rest
 from synapse_groupreg.cli.measures import say_effects
-from synapse_groupreg.cli.options import Cli, OneOf, check_user_id, limit_option, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, Whole, check_user_id, limit_option, server_command
 from synapse_groupreg.cli.times import EXAMPLES, moment, utc
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def appeal() -> None:
 
 @appeal.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also those that are decided.")
-@click.option("--measure", type=click.IntRange(min=1), metavar="NUMBER", help="Only those against this measure.")
+@click.option("--measure", type=Whole(min=1), metavar="NUMBER", help="Only those against this measure.")
 @click.option("--account", metavar="USER", help="All appeals of this account; it is recorded who looks at another's.")
 @limit_option
 @server_command
@@ -53,7 +53,7 @@ def list_(cli: Cli, limit: int, measure: int | None, account: str | None, *, eve
 
 
 @appeal.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=Whole(min=1))
 @click.option("--reason", metavar="TEXT", help="Why you look; kept in the record of your look.")
 @server_command
 def show(cli: Cli, number: int, reason: str | None) -> None:
@@ -76,7 +76,7 @@ def show(cli: Cli, number: int, reason: str | None) -> None:
 
 
 @appeal.command()
-@click.argument("measure", type=click.IntRange(min=1))
+@click.argument("measure", type=Whole(min=1))
 @click.option("--text", metavar="TEXT", required=True, help="What speaks against it; or, to a warning, your answer.")
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @server_command
@@ -92,7 +92,7 @@ def make(cli: Cli, measure: int, text: str, *, dry_run: bool) -> None:
 
 
 @appeal.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=Whole(min=1))
 @click.argument("outcome", type=OneOf(OUTCOMES))
 @click.option("--scope", type=OneOf(["groups"]), help="For changed: bar from groups only, no more as a whole.")
 @click.option("--until", "until_ms", type=moment, metavar="WHEN", help=f"For changed: an earlier end, {EXAMPLES}.")

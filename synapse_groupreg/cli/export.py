@@ -14,7 +14,7 @@ import click
 
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.failures import BadInput
-from synapse_groupreg.cli.options import Cli, OneOf, act_command, check_user_id
+from synapse_groupreg.cli.options import Cli, OneOf, Whole, act_command, check_user_id
 from synapse_groupreg.cli.output import plural
 from synapse_groupreg.cli.times import since, until
 from synapse_groupreg.retention.bundle import file_name
@@ -84,8 +84,8 @@ def account(cli: Cli, user_id: str, **options: Any) -> None:
 
 
 @export.command("range")
-@click.option("--first", type=click.IntRange(min=0), help="Index of the first record, instead of --from.")
-@click.option("--end", type=click.IntRange(min=0), help="Index of the one after the last, instead of --to.")
+@click.option("--first", type=Whole(min=0), help="Index of the first record, instead of --from.")
+@click.option("--end", type=Whole(min=0), help="Index of the one after the last, instead of --to.")
 @export_command
 def range_(cli: Cli, first: int | None, end: int | None, **options: Any) -> None:
     """Export every record of a log, or those of a time, with the proof that none is missing."""

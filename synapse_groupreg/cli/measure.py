@@ -13,7 +13,7 @@ from synapse_groupreg.cli.changes import words
 from synapse_groupreg.cli.client import is_number, path
 from synapse_groupreg.cli.journal import say_rest
 from synapse_groupreg.cli.measures import LIFTED, SAID, say_effects, show_measures, warn_of_agreement
-from synapse_groupreg.cli.options import Cli, OneOf, act_command, limit_option, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, Whole, act_command, limit_option, server_command
 from synapse_groupreg.cli.times import EXAMPLES, moment, now_ms, utc
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def impose(cli: Cli, kind: str, subject: str, room: str | None, *, dry_run: bool
 
 
 @measure.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=Whole(min=1))
 @act_command
 def lift(cli: Cli, number: int, *, dry_run: bool, reason: str | None) -> None:
     """Lift a measure: everything that it cut is as before.
@@ -123,7 +123,7 @@ def list_(cli: Cli, limit: int, subject: str | None, kind: str | None, *, everyt
 
 
 @measure.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=Whole(min=1))
 @server_command
 def show(cli: Cli, number: int) -> None:
     """Show one measure, with the note for staff.
@@ -149,7 +149,7 @@ def _shown(held: Any) -> Any:
 
 
 @measure.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=Whole(min=1))
 @click.argument("state", type=OneOf(STATES))
 @click.option("--text", metavar="TEXT", help="The receipt of a report that was handed in, or why there is none.")
 @act_command

@@ -104,10 +104,16 @@ def act_command(command: F) -> F:
     return server_command(command)
 
 
+class Whole(click.IntRange):
+    """A whole number within bounds; click calls that an integer range where somebody wrote something else."""
+
+    name = "whole number"
+
+
 def limit_option(command: F) -> F:
     """Let a list be cut, or asked for in full."""
     text = "At most this many rows; 0: all."
-    return click.option("--limit", type=click.IntRange(min=0), default=100, show_default=True, help=text)(command)
+    return click.option("--limit", type=Whole(min=0), default=100, show_default=True, help=text)(command)
 
 
 class OneOf(click.Choice):  # type: ignore[type-arg]  # click before 8.2 has no argument there
@@ -134,7 +140,7 @@ def places(text: str) -> Places:
     if text == "default":
         return "default"
     if not (text.isascii() and text.isdigit()):
-        message = "must be a whole number from 0, or `default` to follow the server's rules again."
+        message = "must be a whole number, or `default` to follow the server's rules again."
         raise click.BadParameter(message)
     return int(text)
 

@@ -18,7 +18,7 @@ from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.export import check_free, new_file
 from synapse_groupreg.cli.failures import BadInput, Failure, Refused
 from synapse_groupreg.cli.journal import say_rest
-from synapse_groupreg.cli.options import Cli, OneOf, act_command, limit_option, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, Whole, act_command, limit_option, server_command
 from synapse_groupreg.cli.packet_text import markdown
 from synapse_groupreg.cli.times import utc
 
@@ -40,7 +40,7 @@ def packet() -> None:
 
 
 @packet.command()
-@click.argument("measures", type=click.IntRange(min=1), nargs=-1, required=True)
+@click.argument("measures", type=Whole(min=1), nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=".", help="Folder for the two files.")
 @click.option("--attach", multiple=True, type=_EXISTING, help="A file that goes with it, such as a bundle; repeatable.")
 @_IN_LANGUAGE
@@ -103,7 +103,7 @@ def list_(cli: Cli, limit: int) -> None:
 
 
 @packet.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=Whole(min=1))
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Write both files into this folder again."
 )
@@ -129,7 +129,7 @@ def show(cli: Cli, number: int, out: Path | None, reason: str | None, language: 
 
 
 @packet.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=Whole(min=1))
 @click.argument("state", type=OneOf(STATES))
 @click.option("--text", metavar="TEXT", required=True, help="The receipt, or how it was handed in.")
 @act_command

@@ -11,7 +11,7 @@ import click
 from synapse_groupreg.cli.changes import report, words
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.journal import say_rest
-from synapse_groupreg.cli.options import Cli, act_command, limit_option, server_command
+from synapse_groupreg.cli.options import Cli, Whole, act_command, limit_option, server_command
 from synapse_groupreg.cli.output import plural
 from synapse_groupreg.cli.times import utc
 
@@ -55,7 +55,7 @@ def list_(cli: Cli, limit: int, *, everything: bool) -> None:
 
 
 @proposal.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=Whole(min=1))
 @server_command
 def show(cli: Cli, number: int) -> None:
     """Show one proposal, and the first accounts that it would bar.
@@ -82,7 +82,7 @@ def show(cli: Cli, number: int) -> None:
 
 
 @proposal.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=Whole(min=1))
 @act_command
 def approve(cli: Cli, number: int, *, dry_run: bool, reason: str | None) -> None:
     """Agree to an act that somebody else proposed: it is carried out now, in both names.
@@ -95,7 +95,7 @@ def approve(cli: Cli, number: int, *, dry_run: bool, reason: str | None) -> None
 
 
 @proposal.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=Whole(min=1))
 @act_command
 def reject(cli: Cli, number: int, *, dry_run: bool, reason: str | None) -> None:
     """Turn a proposal down, or take your own back.

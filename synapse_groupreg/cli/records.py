@@ -10,7 +10,7 @@ import click
 
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.failures import BadInput
-from synapse_groupreg.cli.options import Cli, OneOf, check_user_id, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, Whole, check_user_id, server_command
 from synapse_groupreg.cli.output import plural
 from synapse_groupreg.cli.record_rows import (
     CHANGED,
@@ -48,7 +48,7 @@ def extent_options(command: F) -> F:
     text = "Show all that is in each record, and not a line of it."
     command = click.option("--details", is_flag=True, help=text)(command)
     command = click.option("--all", "everything", is_flag=True, help="All records, page by page.")(command)
-    limit = click.IntRange(min=1)
+    limit = Whole(min=1)
     text = "At most this many records."
     return click.option("--limit", type=limit, default=100, show_default=True, help=text)(command)
 

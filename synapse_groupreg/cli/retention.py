@@ -11,7 +11,7 @@ import click
 from synapse_groupreg.cli.changes import report, waits
 from synapse_groupreg.cli.client import path
 from synapse_groupreg.cli.journal import say_rest
-from synapse_groupreg.cli.options import Cli, OneOf, check_user_id, limit_option, server_command
+from synapse_groupreg.cli.options import Cli, OneOf, Whole, check_user_id, limit_option, server_command
 from synapse_groupreg.cli.output import plural
 from synapse_groupreg.cli.times import EXAMPLES, moment, now_ms, since, until, utc
 
@@ -88,7 +88,7 @@ def add(cli: Cli, *, dry_run: bool, **fields: Any) -> None:
 
 
 @hold.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=Whole(min=1))
 @click.option("--until", "until_ms", type=moment, metavar="WHEN", required=True, help=f"Until when, {EXAMPLES}.")
 @reason_option
 @dry_run_option
@@ -101,7 +101,7 @@ def extend(cli: Cli, number: int, until_ms: int, reason: str, *, dry_run: bool) 
 
 
 @hold.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=Whole(min=1))
 @reason_option
 @dry_run_option
 @server_command

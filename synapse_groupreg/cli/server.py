@@ -147,6 +147,7 @@ def show_standing(out: Output, standing: Mapping[str, Any]) -> None:
             "wait for you (groupreg measure list --due)": len(standing.get("due") or []),
             "reports due": standing.get("reports_due"),
             "appeals that wait": standing.get("appeals"),
+            "proposals that wait": standing.get("proposals"),
             "closed groups with members to be removed": len(removals),
             "groups whose labels are to be written": standing.get("labels"),
             "notices that wait": told.get("waiting", 0) + told.get("sending", 0),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from synapse_groupreg.cli.failures import BadInput, Refused
-from synapse_groupreg.cli.options import Cli, json_option, pass_cli
+from synapse_groupreg.cli.options import Cli, Whole, json_option, pass_cli
 from synapse_groupreg.cli.session import Session, write_session
 from synapse_groupreg.cli.trial import guide, options, samples, servers
 from synapse_groupreg.cli.trial.folder import OPTIONS, Trial
@@ -35,7 +35,7 @@ data_option = click.option(
 
 @click.command()
 @data_option
-@click.option("--port", type=click.IntRange(1, 65535), help="Where to serve clients [default: a free port, kept].")
+@click.option("--port", type=Whole(1, 65535), help="Where to serve clients [default: a free port, kept].")
 @click.option("--postgres", is_flag=True, help="Keep the data in a PostgreSQL of its own instead of SQLite.")
 @click.option(
     "--workers",

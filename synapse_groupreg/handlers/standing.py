@@ -11,7 +11,7 @@ import attrs
 from synapse_groupreg.handlers.act_emergency import standing
 from synapse_groupreg.handlers.measures import show_to_staff
 from synapse_groupreg.policy.measures import next_step
-from synapse_groupreg.storage import appeals, labels, measures, notices, removals, state
+from synapse_groupreg.storage import appeals, labels, measures, notices, proposals, removals, state
 
 if TYPE_CHECKING:
     from synapse_groupreg.policy.measures import Measure
@@ -30,6 +30,7 @@ def status(txn: Transaction, now_ms: int) -> dict[str, Any]:
         "due": [_brief(_with_next_step(one, now_ms)) for one in measures.due(txn, now_ms, _SHOWN)],
         "reports_due": measures.reports_due(txn),
         "appeals": appeals.waiting(txn),
+        "proposals": proposals.page(txn, decided=False, now_ms=now_ms, start=0, limit=1)[1],
         "notices": notices.counts(txn),
         "labels": len(labels.promised(txn, now_ms)),
         "removals": [{**attrs.asdict(one), "members": state.members(txn, one.room_id)} for one in removals.undone(txn)],

@@ -104,6 +104,7 @@ def test_acts_and_trying_them(
 def test_an_emergency_has_an_end_and_a_reason(server: Any, groupreg: Callable[..., Result]) -> None:
     assert groupreg("emergency", "on", "posting", "--reason", "flood").exit_code == 2
     assert groupreg("emergency", "on", "--until", "2h", "--reason", "flood").exit_code == 2
+    assert "'abc' is not a valid whole number" in groupreg("measure", "show", "abc").stderr
     done = groupreg("emergency", "on", "posting", "--until", "2h", "--reason", "flood", "--room", ROOM)
     assert done.stdout == f"Stopped: posting in {ROOM}.\n"
     (sent,) = server.sent("PUT", "emergency")

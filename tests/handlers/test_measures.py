@@ -162,7 +162,9 @@ def test_two_of_staff_for_a_skipped_step_for_staff_for_globs_and_for_many(sqlite
     assert not waits(impose(stage, MeasureKind.closed, small))
     change = impose(stage, MeasureKind.closed, large, note="seen", key="k")
     assert waits(change)
+    assert stage.do(status, NOW)["proposals"] == 5
     stage.act(actions.Approve(proposal_id=change.facts["proposal"]["id"]), staff=boss)
+    assert stage.do(status, NOW)["proposals"] == 4
     found = stage.do(measures.by_key, "k")
     assert (found.kind, found.author, found.note) == (MeasureKind.closed, ADMIN, "seen")
     assert not impose(stage, MeasureKind.closed, large, note="seen", key="k").changed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_groupreg.policy.types import RoomKind
-from tests.handlers.stage import ALICE, BOB, CAROL, NOW
+from tests.handlers.stage import ADMIN, ALICE, BOB, CAROL, NOW
 from tests.storage import seed
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def test_an_account(server: Server) -> None:
     }
     assert [(one["id"], one["subject"], one["scope"]) for one in seen["measures"]] == [(case, ALICE, "groups")]
     assert (seen["roles"], seen["exempt"], seen["linked_accounts"]) == ([], False, [])
+    assert server.ask("GET", f"accounts/{ADMIN}").json["exempt"] is True
 
 
 def test_a_room(server: Server) -> None:

@@ -59,7 +59,7 @@ SETTLED_SECONDS = 1.3
 """After the acts of a turn: what a module does behind them, by the second, is part of what they cost."""
 _IDLE_SECONDS, _LOOKS, _MOST_LOOKS, _ALIKE = 3.0, 4, 40, 1.1
 _IN_A_ROW = 4
-"""Acts of one server before the next has its turn: the machine gets slower and faster from second to second, for all."""
+"""Acts of one server before the next has its turn: the machine gets slower and faster from second to second."""
 _numbers = itertools.count(1)
 
 

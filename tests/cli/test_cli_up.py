@@ -82,6 +82,8 @@ def test_a_second_up_continues_with_the_same_people_and_the_options_written_mean
     assert str(options) in homeserver_yaml.read_text().splitlines()[0]
     options.write_text("groups: {categories: [chess]}\nquotas: {rooms_joined: 11}\n")
     assert "stop it with `groupreg down` first" in groupreg(place, "up").stderr
+    deactivate = f"{printed['url']}/_synapse/admin/v1/deactivate/@frank:localhost"
+    assert person(place, f"curl -H @data/auth/admin {deactivate} -d '{{}}'").ok
     assert groupreg(place, "down").stdout == "Stopped.\n"
     again = groupreg(place, "up", "--json")
     assert json.loads(again.stdout) == printed

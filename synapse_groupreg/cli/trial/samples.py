@@ -100,6 +100,8 @@ def _log_in(trial: Trial, name: str) -> None:
     password = trial.passwords.setdefault(name, secrets.token_hex(6))
     trial.save()
     token = _token(trial, name) if known else None
+    if token is None and trial.complete:
+        return  # Deactivated or barred since, or with another password: somebody tried that out.
     trial.tokens[name] = token or register(trial.url, trial.registration_secret, name, password, admin=name == ADMIN)
     trial.save()
     # In the form that curl reads with -H @FILE.

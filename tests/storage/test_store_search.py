@@ -109,6 +109,26 @@ def test_a_search_finds_what_meets_all_conditions(
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("limit", [10, 10_000])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Selection(room=1),
+        Selection(account=11),
+        Selection(room=1, kinds=[0]),
+        Selection(account=11, types=["m.reaction"]),
+    ],
+    ids=["a room", "an account", "some of a room", "some of an account"],
+)
+def test_what_takes_several_looks_is_found_whole(
+    found: Found, wanted: Selection, limit: int, newest_first: bool
+) -> None:
+    reader, rows = found
+    expected = selected(rows[NOVEMBER], wanted, limit, newest_first=newest_first)
+    assert reader.select(NOVEMBER, wanted, limit, newest_first=newest_first) == expected
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
 def test_pages_follow_one_another_without_gap_or_overlap(found: Found, newest_first: bool) -> None:
     reader, rows = found
     pages: list[Row] = []

@@ -53,7 +53,8 @@ class Widgets:
             if one.number is None or one.room_id not in entered:
                 continue
             wanted = options.widgets and (entered[one.room_id] or options.pages == "everybody")
-            if one.widget is None if wanted else one.widget:
+            wrong = one.widget is None if wanted else bool(one.widget)
+            if wrong:
                 if len(self._wrong) < _MOST:
                     self._wrong[one.room_id] = (one, wanted)
             else:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from synapse_groupreg.policy.numbers import NUMBER
 from synapse_groupreg.retention.records import KIND_NUMBERS, Kind
 from synapse_groupreg.rig import Homeserver
 from synapse_groupreg.rig.federation import Federation
@@ -222,5 +223,7 @@ def test_closed_groups_let_nobody_in_from_there_and_older_ones_are_named(closed:
     assert founder.members(newer) == {founder.user_id}
     named = staff.status()["federated_groups"]["rooms"]
     assert (older in named, newer in named) == (True, False)
+    # An event that is written while another server enters is beside its join: it hears of it with the next one only.
+    assert poll(lambda: (NUMBER, "") in state(founder, older))
     join(outsider, older, closed).good()
     assert agree(founder, outsider, room=older)

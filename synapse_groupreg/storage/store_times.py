@@ -41,37 +41,39 @@ def windows(fetch: Fetch, first: int, wanted: Selection) -> list[Window]:
 
 def _at(fetch: Fetch, first: int, times: tuple[int, int]) -> list[Window]:
     begin = -(-first // BLOCK)  # the first block that lies wholly within the period
-    newest, runs = _runs(fetch, begin, times)
+    # Most searches are of times that lie before the block that isn't complete, of which nothing is looked at then.
+    sql = (
+        f"SELECT newest, low, high, spans, EXISTS (SELECT 1 FROM {{records}} WHERE n >= (newest + 1) * {BLOCK} - ? "
+        "AND ts_ms >= ? AND ts_ms <= ?) "
+        "FROM (SELECT max(number) AS newest FROM {blocks} WHERE number >= ?) AS b, "
+        "(SELECT min(number) AS low, max(number) AS high, count(*) AS spans FROM {spans} "
+        "WHERE last_ms >= ? AND first_ms <= ?) AS s"
+    )
+    rows = fetch(sql, (first, *times, begin, *times))
+    newest, low, high, spans, lately = rows[0] if rows else (None,) * 5
     if newest is None:
         return [Window(0, MOST_RECORDS - 1)]
-    # What no whole block covers is always looked at: fewer than two blocks.
-    before = Window(0, begin * BLOCK - first - 1)
-    after = Window((newest + 1) * BLOCK - first, MOST_RECORDS - 1)
-    within = [
-        Window(low * BLOCK - first, (high + 1) * BLOCK - 1 - first)
-        for run in runs
-        for low, high in _blocks(fetch, times, (max(run[0] * SPAN, begin), min((run[1] + 1) * SPAN - 1, newest)))
+    # What no whole block covers: fewer than two blocks, of which the older one is always looked at.
+    found = [Window(0, begin * BLOCK - first - 1)]
+    found += [
+        Window(one * BLOCK - first, (last + 1) * BLOCK - 1 - first)
+        for run in (_runs(fetch, times, (low, high), spans) if spans else ())
+        for one, last in _blocks(fetch, times, (max(run[0] * SPAN, begin), min((run[1] + 1) * SPAN - 1, newest)))
     ]
-    return [before, *within, after]
+    return [*found, Window((newest + 1) * BLOCK - first, MOST_RECORDS - 1)] if lately else found
 
 
-def _runs(fetch: Fetch, begin: int, times: tuple[int, int]) -> tuple[int | None, list[tuple[int, int]]]:
-    """The newest block, and the spans that touch the times, neighbours together.
-
-    So a few late records don't make everything between be read.
-    """
-    sql = (
-        "SELECT number FROM {spans} WHERE last_ms >= ? AND first_ms <= ? "
-        "UNION ALL SELECT -1 - max(number) FROM {blocks} WHERE number >= ?"
-    )
-    numbers = [number for (number,) in fetch(sql, (*times, begin)) if number is not None]
+def _runs(fetch: Fetch, times: tuple[int, int], ends: tuple[int, int], count: int) -> list[tuple[int, int]]:
+    """The spans that touch the times, neighbours together: so a few late records don't make all between be read."""
+    if count == ends[1] - ends[0] + 1:
+        return [ends]
     runs: list[tuple[int, int]] = []
-    for number in sorted(number for number in numbers if number >= 0):
+    for (number,) in fetch("SELECT number FROM {spans} WHERE last_ms >= ? AND first_ms <= ? ORDER BY number", times):
         if runs and runs[-1][1] == number - 1:
             runs[-1] = (runs[-1][0], number)
         else:
             runs.append((number, number))
-    return next((-1 - number for number in numbers if number < 0), None), runs
+    return runs
 
 
 def _blocks(fetch: Fetch, times: tuple[int, int], bounds: tuple[int, int]) -> list[tuple[int, int]]:

@@ -64,6 +64,7 @@ class Answer:
 
 GO_ON = Answer()
 UNAVAILABLE = Answer(unavailable=True)
+_MOST_ROOMS = 2_000
 UNRECORDED_MS = 10_000
 """How long the recorder may have a problem until `on_error.retention: refuse` refuses: a restart takes less."""
 
@@ -101,6 +102,8 @@ class Gate:
         self._people = people
         self._journal = journal
         self._posts = Posts()
+        self._never_direct: set[str] = set()
+        """Rooms that were seen to be no direct chats."""
 
     @recorded
     async def send(
@@ -140,9 +143,7 @@ class Gate:
         if answer is not GO_ON:
             return answer
         attempt = Manage(actor=self._people.account(user_id), room=self._room(room_id))
-        return await self._settle(
-            attempt, await self._database.run("groupreg_open", places.open_up, self._taker(), room_id)
-        )
+        return await self._reshape(attempt, room_id, "groupreg_open", places.open_up)
 
     @recorded
     async def entomb(self, user_id: str, room_id: str) -> Answer:
@@ -180,8 +181,7 @@ class Gate:
         answer = await self._weigh(attempt)
         if answer is not GO_ON:
             return answer
-        outcome = await self._database.run("groupreg_invite", places.invite, self._taker(), room_id, guest.user_id)
-        return await self._settle(attempt, outcome)
+        return await self._reshape(attempt, room_id, "groupreg_invite", places.invite, guest.user_id)
 
     @recorded
     async def found(
@@ -265,6 +265,19 @@ class Gate:
         kind, people = await self._database.run("groupreg_room", _look_at, room.room_id)
         with_staff = kind is RoomKind.direct and any([await self._people.is_staff(one) for one in people])
         return attrs.evolve(attempt, room=attrs.evolve(room, kind=kind, with_staff=with_staff))
+
+    async def _reshape(
+        self, attempt: Attempt, room_id: str, name: str, work: Callable[..., places.Outcome], *args: str
+    ) -> Answer:
+        """Judge what only a direct chat could outgrow. Any other room is looked at once, for it never becomes one."""
+        if room_id in self._never_direct:
+            return GO_ON
+        outcome = await self._database.run(name, work, self._taker(), room_id, *args)
+        if outcome.never_direct:
+            if len(self._never_direct) >= _MOST_ROOMS:
+                self._never_direct.clear()
+            self._never_direct.add(room_id)
+        return await self._settle(attempt, outcome)
 
     async def _settle(self, attempt: Attempt, outcome: places.Outcome) -> Answer:
         if outcome.published:

@@ -17,7 +17,7 @@ from synapse_groupreg.policy.groups import DIRECT_MEMBERS
 from synapse_groupreg.policy.identity import smallest_tier, tier
 from synapse_groupreg.policy.quotas import LOCAL_RESERVATION_MS, REMOTE_RESERVATION_MS
 from synapse_groupreg.policy.types import ALLOWED, Account, Found, Join, RoomKind, Use, Verdict
-from synapse_groupreg.storage import changes, quotas, rooms, state
+from synapse_groupreg.storage import bounds, changes, quotas, rooms, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,8 @@ class Outcome:
     not_welcome: bool = False
     published: bool = False
     """Whether processes must be told of a new version."""
+    never_direct: bool = False
+    """Whether the room is a group or a space, which it remains for ever: it has no shape of a direct chat to lose."""
 
 
 def join(txn: Transaction, taker: Taker, attempt: Join, *, invited: bool) -> Outcome:
@@ -108,7 +110,7 @@ def _join_group(txn: Transaction, taker: Taker, attempt: Join, row: RoomRow | No
     members = quotas.members(txn, room_id, taker.now_ms, besides=user_id, default=quota.members_per_room)
     joined = None
     if attempt.actor.local:
-        joined = quotas.rooms_joined(txn, subject, accounts, taker.now_ms, besides=room_id, default=quota.rooms_joined)
+        joined = bounds.rooms_joined(txn, subject, accounts, taker.now_ms, besides=room_id, default=quota.rooms_joined)
     size = members.used + 1
     room = attrs.evolve(attempt.room, members=size)
     verdict = judge(attrs.evolve(attempt, room=room, members=members, joined=joined), taker.config)
@@ -162,16 +164,19 @@ def _fits(txn: Transaction, taker: Taker, room_id: str, arrival: str) -> bool:
 
 def open_up(txn: Transaction, taker: Taker, room_id: str) -> Outcome:
     """Give a room an alias, a place in the directory, or a join rule that lets others in."""
-    row = rooms.ensure(txn, room_id)
-    return outgrow(txn, taker, row, None) if row is not None and row.kind is RoomKind.direct else Outcome()
+    return _reshape(txn, taker, room_id, None)
 
 
 def invite(txn: Transaction, taker: Taker, room_id: str, invitee: str) -> Outcome:
     """Bring somebody into a room; only a direct chat counts invites. An invitee without an account (yet) is ''."""
+    return _reshape(txn, taker, room_id, invitee or None)
+
+
+def _reshape(txn: Transaction, taker: Taker, room_id: str, arrival: str | None) -> Outcome:
     row = rooms.ensure(txn, room_id)
     if row is None or row.kind is not RoomKind.direct:
-        return Outcome()
-    return outgrow(txn, taker, row, invitee or None)
+        return Outcome(never_direct=row is not None)
+    return outgrow(txn, taker, row, arrival)
 
 
 def found(txn: Transaction, taker: Taker, attempt: Found, *, holder: str, invites: int) -> Outcome:
@@ -183,8 +188,8 @@ def found(txn: Transaction, taker: Taker, attempt: Found, *, holder: str, invite
         attrs.evolve(
             attempt,
             members=Use(invites + 1, quota.members_per_room),
-            founded=quotas.rooms_founded(txn, subject, accounts, taker.now_ms, default=quota.rooms_founded),
-            joined=quotas.rooms_joined(txn, subject, accounts, taker.now_ms, besides=None, default=quota.rooms_joined),
+            founded=bounds.rooms_founded(txn, subject, accounts, taker.now_ms, default=quota.rooms_founded),
+            joined=bounds.rooms_joined(txn, subject, accounts, taker.now_ms, besides=None, default=quota.rooms_joined),
         ),
         taker.config,
     )

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from synapse_groupreg.handlers import places
 from synapse_groupreg.policy.quotas import LOCAL_RESERVATION_MS, RoomFull, TooManyFounded, TooManyJoined
 from synapse_groupreg.policy.types import RoomKind
-from synapse_groupreg.storage import quotas, rooms
+from synapse_groupreg.storage import bounds, quotas, rooms
 from tests.storage import seed
 from tests.storage.game_rooms import ANY, AT_ONCE, LIMITS, USERS, Rooms, codes
 from tests.storage.world import (
@@ -281,6 +281,16 @@ class Places(Rooms):
         later_ms = world.now_ms + LOCAL_RESERVATION_MS
         use = world.database.do(quotas.members, room.room_id, later_ms, besides="", default=9)
         assert use.used == (len(room.members) if room.alive else 0)  # of a room that all here left nothing is known
+
+    @invariant()
+    def no_bound_is_below_what_somebody_took(self) -> None:
+        world = self.world
+        user = sorted(PEOPLE)[self.looks % len(PEOPLE)]
+        subject, accounts = world.database.do(quotas.subject_of, user)
+        founded = world.founders_places(PEOPLE[user], world.pending)
+        assert world.database.do(bounds.founded_at_most, subject, accounts) >= len(founded)
+        joined = world.joiners_places(PEOPLE[user], world.pending)
+        assert world.database.do(bounds.joined_at_most, subject, accounts) >= len(joined)
 
     @invariant()
     def never_more_members_than_when_the_last_was_admitted(self) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 A_SECOND = 5
+_LOOKS = 20
+"""How many groups are looked at to find those: mostly the founding wrote the number, and that is only to be noted."""
 _LATER_MS = 60_000
 _MOST = 1_000
 
@@ -40,18 +42,16 @@ class Inscribing:
         """When groups are tried again where it failed."""
 
     def some(self, txn: Transaction, now_ms: int) -> list[Candidate]:
-        """The next groups of which it isn't known whether their state has the number."""
+        """The next groups of which it isn't known whether their state has the number; it is noted of those that do."""
         self._later = {room_id: until_ms for room_id, until_ms in self._later.items() if now_ms < until_ms}
-        found = numbers.uninscribed(txn, A_SECOND + len(self._later))
-        return [one for one in found if one.room_id not in self._later][:A_SECOND]
+        found = numbers.uninscribed(txn, _LOOKS + len(self._later))
+        return [one for one in found if one.room_id not in self._later and not _has_it(txn, one)][:A_SECOND]
 
     async def write(self, found: Sequence[Candidate]) -> None:
         """Write the numbers of these groups into their state, where they are missing."""
         for one in found:
             assert one.number is not None
-            sender = await self._database.run(
-                "groupreg_inscribe", _look, one.room_id, one.number, self._homeserver.server_name
-            )
+            sender = await self._database.run("groupreg_inscribe", _look, one, self._homeserver.server_name)
             try:
                 if sender is not None:
                     await self._write(one.room_id, sender, one.number)
@@ -83,13 +83,20 @@ class Inscribing:
 _BEING_MADE = ""
 
 
-def _look(txn: Transaction, room_id: str, number: str, server_name: str) -> str | None:
+def _has_it(txn: Transaction, group: Candidate) -> bool:
+    """Whether the state of a group has its number, which is noted then."""
+    said = state.content(txn, group.room_id, NUMBER)
+    if (said or {}).get("number") != group.number:
+        return False
+    numbers.inscribe(txn, group.room_id, written=True)
+    return True
+
+
+def _look(txn: Transaction, group: Candidate, server_name: str) -> str | None:
     """In whose name the number is to be written; None if there is nothing to write, which is noted then."""
-    row = rooms.get(txn, room_id)
-    said = state.content(txn, room_id, NUMBER)
-    if (said or {}).get("number") == number:
-        numbers.inscribe(txn, room_id, written=True)
+    if _has_it(txn, group):
         return None
+    room_id, row = group.room_id, rooms.get(txn, group.room_id)
     if state.create(txn, room_id) is not None and room_id not in state.access(txn, [room_id]):
         return _BEING_MADE
     sender = None if row is None else writer(txn, row, [NUMBER], server_name)

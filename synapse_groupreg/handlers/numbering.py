@@ -57,10 +57,9 @@ class Founders:
 
     async def reserve(self, founding_id: str, founder: str) -> str | None:
         """A number for a group; None where that failed, for no founding may fail because of it."""
-        drawn = [self._draw() for _ in range(_TRIES)]
         try:
             return await self._database.run(
-                "groupreg_number", _reserve, drawn, founding_id, founder, self._homeserver.now_ms()
+                "groupreg_number", _reserve, self._draw, founding_id, founder, self._homeserver.now_ms()
             )
         except Exception:
             logger.exception("A group is founded without a number; it gets one later")
@@ -201,7 +200,8 @@ def _closed(txn: Transaction, room_ids: Iterable[str], now_ms: int) -> set[str]:
     return {one.subject for one in found if one.kind in _CLOSING and one.live(now_ms)}
 
 
-def _reserve(txn: Transaction, drawn: Iterable[str], founding_id: str, founder: str, now_ms: int) -> str | None:
+def _reserve(txn: Transaction, draw: Callable[[], str], founding_id: str, founder: str, now_ms: int) -> str | None:
+    drawn = (draw() for _ in range(_TRIES))
     return next((one for one in drawn if numbers.reserve(txn, one, founding_id, founder, now_ms)), None)
 
 

@@ -37,6 +37,10 @@ _INDEXES = (
 )
 
 
+_SEEN_BY_ALL_AFTER = 100_000
+"""Records, after which the server is to note that all may see them, else it looks at each where an index would do."""
+
+
 def key_of(period: Period) -> int:
     """A period as the number that partitions are made by."""
     shard, month = checked_period(period)
@@ -88,6 +92,11 @@ def make_partitions(txn: cursor, log: str, period: Period) -> None:
         txn.execute(f"CREATE TABLE {name} PARTITION OF {parent} FOR VALUES IN ({key})")
         txn.execute(f"ALTER TABLE {name} ALTER period_key SET DEFAULT {key}")
     tables = tables_of(log, period)
+    # By default that is after a fifth of the table, so of a large one the newest records would be slow to find.
+    txn.execute(
+        f"ALTER TABLE {tables['records']} SET (autovacuum_vacuum_insert_scale_factor = 0, "
+        f"autovacuum_vacuum_insert_threshold = {_SEEN_BY_ALL_AFTER})"
+    )
     for table, name, kind, columns in _INDEXES:
         txn.execute(f"CREATE {kind} {tables[table]}_{name} ON {tables[table]} {columns}")
 

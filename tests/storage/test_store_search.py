@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 
 from synapse_groupreg.storage import store_rows, store_times
 from synapse_groupreg.storage.store import Period, Row, Selection
+from tests.engines import on
 from tests.storage.store_places import Place
 from tests.storage.store_samples import DECEMBER, NOON, NOVEMBER, Log, name, row, selected
 
@@ -178,3 +179,14 @@ def test_what_is_appended_during_a_search_is_not_found_twice(
     monkeypatch.setattr(store_times, "_runs", slow)
     found = place.reader().select(NOVEMBER, Selection(from_ms=NOON), 10_000, newest_first=False)
     assert [one.idx for one in found] == list(range(900))
+
+
+@on("postgres")
+def test_the_server_soon_notes_of_new_records_that_all_may_see_them(place: Place) -> None:
+    """Else the index alone would not do for them, and a page's hundred rows were read one by one."""
+    Log(place.store()).begin()
+    asked = "SELECT unnest(reloptions) FROM pg_class WHERE oid = to_regclass('{records}')"
+    said = dict(option.split("=") for (option,) in place.reader()._fetch(NOVEMBER, asked))  # type: ignore[attr-defined]
+    # However large the table is: no share of it.
+    assert float(said["autovacuum_vacuum_insert_scale_factor"]) == 0
+    assert int(said["autovacuum_vacuum_insert_threshold"]) <= 100_000

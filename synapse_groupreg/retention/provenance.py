@@ -28,6 +28,8 @@ _TIME_FILTERS = frozenset({"from_ms", "to_ms"})
 _ENDORSEMENT = frozenset({"type", "origin", "vkey", "valid_from_ms", "signatures"})
 _SIGNATURE_BYTES = 64
 _HASH_CHARS = 43
+_NO_HASH = f"a hash is {HASH_BYTES} bytes in base64url, without padding"
+_PROOF, _PROVED = b'{"proof":["', b'"]}\n'
 
 
 @attrs.frozen
@@ -243,10 +245,30 @@ def _unb64_standard(text: str) -> bytes:
 
 def hashes(proof: Sequence[str]) -> list[bytes]:
     """The hashes of a proof. Raises ValueError."""
-    # All at once: followed by an A, that is by six zero bits, each is 44 characters, which are 33 bytes of its own.
-    text = "".join([one + "A" for one in proof]).encode()
+    if not {_HASH_CHARS}.issuperset(map(len, proof)):
+        raise ValueError(_NO_HASH)
+    return _apart("".join([one + "A" for one in proof]).encode())
+
+
+def plain_proof(line: bytes) -> list[bytes] | None:
+    """The hashes of a proof from its line, with the newline; None if it has none, or anything is wrong with it."""
+    listed = line[len(_PROOF) : -len(_PROVED)]
+    between, apart = len(listed) // (_HASH_CHARS + 3), (b'"', b",", b'"')
+    found = [listed[_HASH_CHARS + at :: _HASH_CHARS + 3] for at in range(3)]
+    if line != _PROOF + listed + _PROVED or found != [one * between for one in apart]:
+        return None
+    try:
+        return _apart(listed.replace(b'","', b"A") + b"A")
+    except ValueError:
+        return None
+
+
+def _apart(text: bytes) -> list[bytes]:
+    """The hashes of a text in which an A follows each. Raises ValueError."""
+    # With the six zero bits that the A stands for, each is 44 characters, which are 33 bytes of its own.
     data = a2b_base64(text.translate(FROM_URL))
     spelled = b2a_base64(data, newline=False).translate(TO_URL) == text  # else something was passed over
-    if not (spelled and {_HASH_CHARS}.issuperset(map(len, proof)) and not any(data[HASH_BYTES :: HASH_BYTES + 1])):
-        raise ValueError(f"a hash is {HASH_BYTES} bytes in base64url, without padding")
+    count, over = divmod(len(data), HASH_BYTES + 1)
+    if not spelled or over or data[HASH_BYTES :: HASH_BYTES + 1] != bytes(count):
+        raise ValueError(_NO_HASH)
     return [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES + 1)]

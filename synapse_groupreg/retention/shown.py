@@ -2,23 +2,23 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """A record's line of a bundle: its header, and that each disclosure is the one that the header commits to.
 
-Most of a verifier's time goes by here, so the common case has a short way: a pattern that only canonical JSON of the
-right form meets. Everything else takes the long way, which is `parse`.
+Most of a verifier's time goes by here, so the common line has a short way, which is `plain.py`. Everything else takes
+the long way, which is `parse`.
 """
 
 from __future__ import annotations
 
 import re
 from array import array
-from binascii import a2b_base64, b2a_base64
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from synapse_groupreg.retention.findings import Broken, Counts
+from synapse_groupreg.retention.plain import SALT, TOKEN, read_plain
 from synapse_groupreg.retention.provenance import texts
-from synapse_groupreg.retention.records import FROM_URL, TO_URL, VERSION, b64
+from synapse_groupreg.retention.records import VERSION, b64
 from synapse_groupreg.retention.strict_json import LARGEST, SpellingError, parse, unb64_strict
 
 if TYPE_CHECKING:
@@ -47,31 +47,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 }
 _NEEDED = frozenset({"_sd", "k", "pos", "src", "ts", "v"})
 _DIGEST_CHARS = 43
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
-"""128 bits in base64url: the last character has two of them."""
-_SALT = re.compile(r"[A-Za-z0-9_-]{22,}")
-_LAST = (0, 0, ord("Q"), ord("0"))
-"""The last character of what ends with a bracket, by the number of characters in the last, incomplete four."""
-_DISCLOSURE = re.compile(rb'\["[A-Za-z0-9_-]{22,}","([a-z0-9_]+)","([ !#-\[\]-~]*)"\]')
-"""The common ones, whose value is ASCII without escapes."""
-
-
-_SHORT = r"(?:0|[1-9][0-9]{0,14})"
-"""A number below LARGEST, as all are for a while."""
-_WORD = r"[ !#-\[\]-~]*"
-"""ASCII without escapes."""
-_PLAIN_HEADER = (
-    r'\{"_sd":\{([a-zA-Z0-9_":,-]*)\}'
-    rf'(?:,"actor":"({_TOKEN.pattern})","actor_prev":(null|{_SHORT}))?'
-    r'(?:,"count":(?!1,)[1-9][0-9]{0,14})?'
-    rf',"k":"({_WORD})","pos":(?!-0)-?{_SHORT}'
-    rf'(?:,"room":"({_TOKEN.pattern})","room_prev":(null|{_SHORT}))?'
-    rf',"src":"{_WORD}","ts":({_SHORT})(?:,"type":"({_WORD})")?,"v":{VERSION}(?:,"verdict":"({_WORD})")?\}}'
-).replace('"', r'\\"')
-"""As it stands in the line, where each quote has a backslash before it."""
-_PLAIN = re.compile(rf'\{{"d":\["([A-Za-z0-9_-]+(?:","[A-Za-z0-9_-]+)*)"\],"h":"({_PLAIN_HEADER})","i":({_SHORT})\}}')
-_PLAIN_DIGEST = re.compile(r'\\"([a-z0-9_]+)\\":\\"([A-Za-z0-9_-]{43})\\"(?:,|$)')
-_AROUND = len(r"\"\":\"\",") + _DIGEST_CHARS
+_TOKEN = re.compile(TOKEN)
+_SALT = re.compile(SALT)
 
 
 @attrs.frozen
@@ -106,7 +83,7 @@ class RecordReader:
         self._findings = findings
         self._size = size
         self._keys = tuple(wanted.keys)
-        self._fields = frozenset(wanted.fields) | {"content_sha256"}
+        self._fields = tuple(wanted.fields)
         self._next = 0
         self.indexes = array("Q")
         self.leaves = bytearray()
@@ -115,51 +92,59 @@ class RecordReader:
 
     def read(self, number: int, text: str) -> tuple[Any, ...]:
         """One line, as the values of a `Shown`. Raises Broken where it is no line of a record, or out of order."""
-        plain = _PLAIN.fullmatch(text)
-        line = _plain_line(plain) if plain else _line(text)
-        index, said = line["i"], line["h"]
-        if index.__class__ is not int or said.__class__ is not str:
-            raise Broken("a record's line has an index `i`, a number, and a header `h`, a text")
+        plain = read_plain(text, self._fields)
+        if plain is not None:
+            index, said, header, values, disclosed = plain
+            self._place(index)
+            self.counts.disclosures += disclosed
+            tallied = None
+        else:
+            index, said, header, values, tallied = self._long_way(number, text)
+        if header:
+            self.counts.add(header["k"], header["ts"])
+        # The hash is of the bytes as they are, and the tree binds them: the spelling is checked only so that no reader
+        # can take something else from them.
+        self.leaves += sha256(b"\0" + said).digest()
+        self.indexes.append(index)
+        return number, index, {key: header[key] for key in self._keys if key in header}, values, tallied
+
+    def _place(self, index: int) -> None:
+        """See that a record is where it may be. Raises Broken."""
         if index >= self._size:
             raise Broken(f"record {index} is beyond the checkpoint, which covers {self._size} records")
         check_order(index, self._next)
         self._next = index + 1
+
+    def _long_way(self, number: int, text: str) -> tuple[int, bytes, dict[str, Any], dict[str, str], Any]:
+        """Index, header's text, header, wanted values and `t` of any line; raises Broken likewise."""
+        line = _line(text)
+        index, said = line["i"], line["h"]
+        if index.__class__ is not int or said.__class__ is not str:
+            raise Broken("a record's line has an index `i`, a number, and a header `h`, a text")
+        self._place(index)
         header: dict[str, Any] = {}
         values: dict[str, str] = {}
         try:
-            header = (plain and _plain_header(plain, index)) or _header(said, index)
+            header = _header(said, index)
             if "d" in line:
                 self._disclosed(header["_sd"], line["d"], values)
             if "c" in line:
                 self._content(line["c"], values)
         except ValueError as error:
             self._findings.add(number, f"record {index}: {error}")
-        if header:
-            self.counts.add(header["k"], header["ts"])
-        # The hash is of the bytes as they are, and the tree binds them: the spelling is checked only so that no reader
-        # can take something else from them.
-        self.leaves += sha256(b"\0" + said.encode()).digest()
-        self.indexes.append(index)
-        return number, index, {key: header[key] for key in self._keys if key in header}, values, line.get("t")
+        wanted = {field: values[field] for field in self._fields if field in values}
+        return index, said.encode(), header, wanted, line.get("t")
 
     def _disclosed(self, digests: Mapping[str, Any], disclosures: list[str], values: dict[str, str]) -> None:
-        """Check disclosures against the header's digests, and keep wanted values. Raises ValueError."""
-        encoded = [disclosed.encode() for disclosed in disclosures]
-        # All digests in base64 at once: with a zero byte after it, each has 44 characters, 43 of which are its own.
-        hashes = b"\0".join([sha256(one).digest() for one in encoded])
-        text = b2a_base64(hashes + b"\0", newline=False).translate(TO_URL).decode()
-        seen = set()
-        for place, one in enumerate(encoded):
-            plain = _plain(one)
-            field, value = (plain[1].decode(), plain[2]) if plain else _read(disclosures[place], place)
-            digest = text[place * 44 : place * 44 + 43]
+        """Check disclosures against the header's digests, and keep their values. Raises ValueError."""
+        for place, one in enumerate(disclosures):
+            field, value = _read(one, place)
+            digest = b64(sha256(one.encode()).digest())
             if digests.get(field) != digest:
                 raise ValueError(_mismatch(digests, field, digest, place))
-            seen.add(field)
-            if field in self._fields:
-                values[field] = value.decode() if isinstance(value, bytes) else value
-        if len(seen) != len(encoded):
-            raise ValueError("a field is disclosed twice")
+            if field in values:
+                raise ValueError("a field is disclosed twice")
+            values[field] = value
         self.counts.disclosures += len(disclosures)
 
     def _content(self, content: object, values: Mapping[str, str]) -> None:
@@ -177,11 +162,6 @@ def check_order(index: int, lowest: int) -> None:
     """See that a record stands behind those before it. Raises Broken."""
     if index < lowest:
         raise Broken(f"record {index} is out of order: {lowest} is the lowest that may stand here")
-
-
-def _plain_line(plain: re.Match[str]) -> dict[str, Any]:
-    """The value of a line of the most frequent form."""
-    return {"d": plain[1].split('","'), "h": plain[2].replace('\\"', '"'), "i": int(plain[12])}
 
 
 def _line(text: str) -> dict[str, Any]:
@@ -203,28 +183,6 @@ def _header(text: str, index: int) -> dict[str, Any]:
     header: dict[str, Any] = parse(text)
     _check_form(header)
     _check_values(header, index)
-    return header
-
-
-def _plain_header(plain: re.Match[str], index: int) -> dict[str, Any] | None:
-    """What is looked at of a header whose form is right; None if there may be something wrong with it."""
-    _, _, listed, actor, actor_prev, kind, room, room_prev, ts_ms, type_, verdict, _ = plain.groups()
-    found = _PLAIN_DIGEST.findall(listed)
-    digests = dict(found)
-    # Nothing was passed over, and each field is there once, in order.
-    if _AROUND * len(found) + sum(map(len, digests)) != len(listed) + bool(found) or [*digests] != sorted(digests):
-        return None
-    header: dict[str, Any] = {"_sd": digests, "k": kind, "ts": int(ts_ms)}
-    for place, token, before in (("actor", actor, actor_prev), ("room", room, room_prev)):
-        if token is not None:
-            header[place] = token
-            header[f"{place}_prev"] = number = None if before == "null" else int(before)
-            if number is not None and number >= index:
-                return None
-    if type_ is not None:
-        header["type"] = type_
-    if verdict is not None:
-        header["verdict"] = verdict
     return header
 
 
@@ -258,20 +216,6 @@ def _check_values(header: Mapping[str, Any], index: int) -> None:
             before = header[prev]
             if not (_TOKEN.fullmatch(header[token]) and (before is None or 0 <= before < index)):
                 raise ValueError(f"the header's {token} or {prev} is not possible")
-
-
-def _plain(encoded: bytes) -> re.Match[bytes] | None:
-    """Field and value of a disclosure of the common form; None if it is another, or has another spelling."""
-    try:
-        raw = a2b_base64(encoded.translate(FROM_URL) + b"==")
-    except ValueError:
-        return None
-    # Other characters are passed over by the decoder, so that there are too few bytes. Unused bits at the end have to
-    # be zero: the last byte is a bracket, so only one character can be the last one.
-    length = len(encoded)
-    if len(raw) != length * 3 // 4 or (length % 4 and encoded[-1] != _LAST[length % 4]):
-        return None
-    return _DISCLOSURE.fullmatch(raw)
 
 
 def _read(disclosed: str, place: int) -> tuple[str, str]:

@@ -18,9 +18,6 @@ EMPTY_ROOT = sha256(b"").digest()
 BLOCK_LEVEL = 8
 """A block is a complete subtree of this level: 256 leaves, of which a store may keep the one hash."""
 
-_RUN = 4096
-"""Neighbouring leaves of a multiproof that are hashed together: the gain is in the first hundreds."""
-
 Nodes: TypeAlias = Callable[[int, int], bytes]
 """The hash of the complete subtree (level, index)."""
 
@@ -84,19 +81,6 @@ class Frontier:
             level += 1
         self.hashes += reversed(left_over)
         return blocks
-
-    def fill(self, stop: int, hashes: Iterator[bytes]) -> None:
-        """Append the widest complete subtrees up to a leaf. Raises TreeError, and is spoilt, if there are too few."""
-        size, pop, push = self.size, self.hashes.pop, self.hashes.append
-        while size < stop:
-            width = level = min(size & -size or stop, 1 << _level(stop - size))
-            node = _next(hashes)
-            while size & level:
-                node = sha256(b"\1" + pop() + node).digest()
-                level <<= 1
-            push(node)
-            size += width
-        self.size = size
 
 
 # What is asked of a tree.
@@ -207,22 +191,15 @@ def multiproof_root(leaves: Iterable[tuple[int, bytes]], size: int, proof: Seque
     indexes are out of order or of the tree, or if another number of hashes would be needed.
     """
     _check_lengths(proof)
-    tree = Frontier()
     rest = iter(proof)
-    for start, run in _runs(leaves, size):
-        _check_lengths(run)
-        tree.fill(start, rest)
-        if len(run) == 1:  # most are, in a bundle about one room
-            tree.fill(start + 1, iter(run))
-        else:
-            tree.extend(run)
-    # The last subtree of the tree may be incomplete; then no frontier can hold it.
-    hashes = tree.hashes
-    for _, stop in _spans(tree.size, size, size):
-        if stop == size:
-            hashes = [*hashes, _next(rest)]
-        else:
-            tree.fill(stop, rest)
+    at, hashes = _up_to_last(leaves, size, rest)
+    for start, stop in _spans(at, size, size):
+        node, level = _next(rest), stop - start
+        # The last subtree of the tree may be incomplete: then it is no half of another one that is complete.
+        while stop < size and start & level:
+            node = node_hash(hashes.pop(), node)
+            level <<= 1
+        hashes.append(node)
     if next(rest, None) is not None:
         raise TreeError("the multiproof has more hashes than these leaves need")
     return _fold(hashes)
@@ -311,19 +288,31 @@ def _spans(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _runs(leaves: Iterable[tuple[int, bytes]], size: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Leaves that are neighbours, together, with the index of the first; long runs in pieces."""
-    run: list[bytes] = []
+def _up_to_last(leaves: Iterable[tuple[int, bytes]], size: int, proof: Iterator[bytes]) -> tuple[int, list[bytes]]:
+    """The end of the last of some leaves, and the maximal complete subtrees up to there; the others' are of a proof."""
+    hashes: list[bytes] = []
+    pop, push = hashes.pop, hashes.append
     at = 0
     for index, leaf in leaves:
         _check_order(at, index, size)
-        if run and (index > at or len(run) == _RUN):
-            yield at - len(run), run
-            run = []
-        run.append(leaf)
-        at = index + 1
-    if run:
-        yield at - len(run), run
+        if len(leaf) != HASH_BYTES:
+            _check_lengths((leaf,))
+        # The widest subtrees that end before the leaf, and then the leaf. In a bundle about one room these are three a
+        # record, so all of it is done in place: functions would cost as much again.
+        while at <= index:
+            if at < index:
+                node, gap, level = _next(proof), index - at, at & -at
+                if not 0 < level <= gap:
+                    level = 1 << gap.bit_length() - 1
+            else:
+                node, level = leaf, 1
+            end = at + level
+            while at & level:
+                node = sha256(b"\1" + pop() + node).digest()
+                level <<= 1
+            push(node)
+            at = end
+    return at, hashes
 
 
 def _next(hashes: Iterator[bytes]) -> bytes:

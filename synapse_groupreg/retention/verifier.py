@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from itertools import starmap
+from struct import iter_unpack
 from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.retention.bundle import SIGNED_PREFIX
@@ -24,6 +25,7 @@ from synapse_groupreg.retention.provenance import (
     check_provenance,
     hashes,
     is_number,
+    plain_proof,
     read_manifest,
     texts,
 )
@@ -106,7 +108,7 @@ class _Verification:
         scope = self._scope()
         proof = self._read_records(Records(lines, 2, provenance.checkpoint.size, scope.wanted), scope)
         self._coverage = scope.finish(self._number)
-        self._prove(text_of(proof), provenance)
+        self._prove(proof, provenance)
         self._hash.update(proof)
         self._end(next(lines, None))
         if next(lines, None) is not None:
@@ -167,18 +169,13 @@ class _Verification:
             self._number, text = chunk.broken
             raise Broken(text)
 
-    def _prove(self, text: str, provenance: Provenance) -> None:
+    def _prove(self, line: bytes, provenance: Provenance) -> None:
         """Check that the records are those of the tree that the checkpoint signs."""
-        line = _parsed(text, "the proof")
-        if line.keys() != {"proof"} or not texts(line["proof"]):
-            raise Broken("the proof is not a list of hashes")
-        checkpoint, leaves = provenance.checkpoint, memoryview(self._leaves)
-        each = (
-            (index, bytes(leaves[place * HASH_BYTES : (place + 1) * HASH_BYTES]))
-            for place, index in enumerate(self._indexes)
-        )
+        checkpoint = provenance.checkpoint
+        leaves = (leaf for (leaf,) in iter_unpack(f"{HASH_BYTES}s", self._leaves))
         try:
-            root = multiproof_root(each, checkpoint.size, hashes(line["proof"]))
+            proof = plain_proof(line) or _proof(line)
+            root = multiproof_root(zip(self._indexes, leaves, strict=True), checkpoint.size, proof)
         except (ValueError, TreeError) as error:
             self._findings.add(self._number, f"the proof does not fit the records: {error}")
             return
@@ -239,6 +236,13 @@ def _parsed(text: str, what: str) -> dict[str, Any]:
     if not isinstance(line, dict):
         raise Broken(f"{what} is not where it should be")
     return line
+
+
+def _proof(line: bytes) -> list[bytes]:
+    said = _parsed(text_of(line), "the proof")
+    if said.keys() != {"proof"} or not texts(said["proof"]):
+        raise Broken("the proof is not a list of hashes")
+    return hashes(said["proof"])
 
 
 def _bytes(text: object) -> bytes:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_groupreg.retention.provenance import hashes
-from synapse_groupreg.retention.records import b64
+from synapse_groupreg.retention.provenance import hashes, plain_proof
+from synapse_groupreg.retention.records import b64, canonical
 from synapse_groupreg.retention.tree import (
     EMPTY_ROOT,
     Frontier,
@@ -170,6 +170,7 @@ def test_hashes_have_one_spelling_each() -> None:
     spelled = [b64(one) for one in given]
     assert hashes(spelled) == given
     assert hashes([]) == []
+    assert plain_proof(line_of(spelled)) == given
     first, *others = spelled
     wrong = (
         first + "=", first + "A", first[:-1], first[:-1] + "9", "+" + first[1:], "/" + first[1:], " " + first[:-1],
@@ -179,5 +180,31 @@ def test_hashes_have_one_spelling_each() -> None:
         for proof in ([one, *others], [*others, one], [one]):
             with pytest.raises(ValueError, match=r"."):
                 hashes(proof)
+            assert plain_proof(line_of(proof)) is None
     with pytest.raises(ValueError, match="a hash is 32 bytes"):
         hashes([first + others[0][0], others[0][1:]])
+
+
+def test_a_proof_whose_hashes_stand_elsewhere_is_not_read_the_short_way() -> None:
+    """Where an A stands for what separates two hashes, another A must not."""
+    one, other = b64(bytes(32)), b64(bytes(range(32)))
+    assert plain_proof(line_of([one, other])) == [bytes(32), bytes(range(32))]
+    text = f"{one}A{other}"
+    for at in range(len(text)):
+        if at != len(one):
+            assert plain_proof(line_of([text[:at], text[at + 1 :]])) is None
+            assert plain_proof(line_of([text[:at], text[at:]])) is None
+    right = line_of([one, other])
+    for wrong in (
+        right[:-1],
+        right[1:],
+        right[:-1] + b" ",
+        right.replace(b",", b", "),
+        b'{"proof":["]}\n',
+        line_of([]),
+    ):
+        assert plain_proof(wrong) is None
+
+
+def line_of(proof: Sequence[str]) -> bytes:
+    return canonical({"proof": [*proof]}).encode(errors="surrogatepass") + b"\n"

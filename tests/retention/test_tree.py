@@ -129,15 +129,6 @@ def test_one_at_a_time_a_block_is_told_with_its_last_leaf() -> None:
     assert told[2 * BLOCK] == [(1, mth(BLOCK, 2 * BLOCK))]
 
 
-def test_subtrees_fill_a_tree_up_to_a_leaf() -> None:
-    tree = frontier(3 * BLOCK)
-    tree.fill(4 * BLOCK + 3, iter([mth(3 * BLOCK, 4 * BLOCK), mth(4 * BLOCK, 4 * BLOCK + 2), LEAVES[4 * BLOCK + 2]]))
-    assert (tree.size, tree.hashes) == (4 * BLOCK + 3, frontier(4 * BLOCK + 3).hashes)
-    assert tree.root() == mth(0, 4 * BLOCK + 3)
-    with pytest.raises(TreeError, match="fewer hashes"):
-        tree.fill(4 * BLOCK + 5, iter([LEAVES[4 * BLOCK + 3]]))
-
-
 def test_a_copy_grows_alone() -> None:
     tree = frontier(11)
     copy = tree.copy()

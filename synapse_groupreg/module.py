@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 import os
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from synapse.module_api.errors import ConfigError
@@ -28,9 +27,10 @@ from synapse_groupreg.homeserver.administering import Administering
 from synapse_groupreg.homeserver.callbacks import Callbacks
 from synapse_groupreg.homeserver.commands import Ear
 from synapse_groupreg.homeserver.logins import LoginCallbacks
-from synapse_groupreg.homeserver.process import Process, in_a_thread
+from synapse_groupreg.homeserver.process import Process, give_memory_back, in_a_thread
 from synapse_groupreg.homeserver.replies import Replies
 from synapse_groupreg.homeserver.synapse import SynapseHomeserver
+from synapse_groupreg.parts import Parts
 from synapse_groupreg.storage import events
 from synapse_groupreg.storage.database import migrate, start_lock
 from synapse_groupreg.storage.known_logs import remembered
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from synapse.module_api import ModuleApi
 
     from synapse_groupreg.config import GroupRegConfig
-    from synapse_groupreg.service import Service
     from synapse_groupreg.storage.database import Transaction
 
 logger = logging.getLogger(__name__)
@@ -90,12 +89,12 @@ class GroupRegModule:
         )
         self._words = Words(self._database, self._homeserver, config.texts.default_language)
         metrics.follow_snapshot(self._snapshot, self._homeserver)
+        self._parts = Parts(self._process())
         if self._serves_staff or api.should_run_background_tasks():
-            service = self._service  # made now, so that what is wrong with it is said at once
-            if api.should_run_background_tasks():
-                service.check()
+            self._parts.check()
         self._serve()
         self._loop()
+        give_memory_back()
         if version_warning:
             logger.warning("%s", version_warning)
 
@@ -114,26 +113,21 @@ class GroupRegModule:
         """Whether requests of staff come here: `docs/install.md` has the proxy send them to the main process."""
         return self._api.worker_name is None
 
-    @cached_property
-    def _service(self) -> Service:
-        from synapse_groupreg.service import Service  # noqa: PLC0415 - most processes never need its code
-
-        return Service(
-            Process(
-                api=self._api,
-                clock=self._poke.clock,
-                config=self._config,
-                database=self._database,
-                homeserver=self._homeserver,
-                journal=self._journal,
-                key=self._key,
-                known=self._known,
-                notice_account=self._notice_account,
-                schema=self._schema,
-                snapshot=self._snapshot,
-                version_warning=self._warning,
-                words=self._words,
-            )
+    def _process(self) -> Process:
+        return Process(
+            api=self._api,
+            clock=self._poke.clock,
+            config=self._config,
+            database=self._database,
+            homeserver=self._homeserver,
+            journal=self._journal,
+            key=self._key,
+            known=self._known,
+            notice_account=self._notice_account,
+            schema=self._schema,
+            snapshot=self._snapshot,
+            version_warning=self._warning,
+            words=self._words,
         )
 
     @property
@@ -184,7 +178,7 @@ class GroupRegModule:
         )
         replies = Replies(config, self._words, homeserver.server_name, lambda: snapshot.mode)
         # Without an account nobody could answer.
-        commands = (lambda: self._service.commands) if self._notice_account else None
+        commands = (lambda: self._parts.service.commands) if self._notice_account else None
         ear = Ear(self._api, commands, self._notice_account)
         founders = Founders(self._database, homeserver)
         Callbacks(self._api, config, gate, replies, founders=founders, ear=ear).register()
@@ -194,8 +188,7 @@ class GroupRegModule:
             on_add_user_third_party_identifier=self._contact_added,
             on_remove_user_third_party_identifier=self._contact_removed,
         )
-        site = self._service.site if self._serves_staff else Front(lambda: self._service.site)
-        self._api.register_web_resource(PREFIX, site)
+        self._api.register_web_resource(PREFIX, Front(lambda: self._parts.service.site))
 
     def _serve_recorder(self) -> None:
         """Write down what only this process sees, and hold up what would remove events unrecorded."""
@@ -209,7 +202,7 @@ class GroupRegModule:
         every(self._listen, _LOOK_MS, desc="groupreg_listen", run_on_all_instances=True)
         every(self._snapshot.refresh, _POLL_MS, desc="groupreg_poll", run_on_all_instances=True)
         if self._api.should_run_background_tasks():
-            self._service.loop()
+            self._parts.run_by_the_clock()
 
     async def _listen(self) -> None:
         if await self._poke.heard():

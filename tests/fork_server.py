@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROGRAMS = ("synapse.app.homeserver", "synapse.app.generic_worker")
+OURS = ("synapse_groupreg.module", "synapse_groupreg.service", "synapse_groupreg.clockwork")
 LONGEST_REQUEST = 1 << 20
 _PR_SET_PDEATHSIG = 1
 
@@ -95,7 +96,7 @@ def prepare() -> Any:
 
     reactor = ProxiedReactor()
     installReactor(reactor)
-    for name in (*PROGRAMS, "synapse_groupreg.module"):
+    for name in (*PROGRAMS, *OURS):
         importlib.import_module(name)
     # What was read stays shared with the children: no collection touches it.
     gc.collect()

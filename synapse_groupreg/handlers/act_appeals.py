@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
 
 Obstacle = Literal["missing", "over", "open"]
-NOTICE = "appeal"
-"""The code of a notice that tells how an appeal was decided."""
 
 
 def obstacle(txn: Transaction, here: Here, user_id: str, measure_id: int) -> Obstacle | None:
@@ -201,7 +199,13 @@ def _tell(txn: Transaction, setting: Setting, appeal: Appeal) -> list[str]:
         return []
     facts = {"case": appeal.measure_id, "outcome": appeal.state, "answer": appeal.answer}
     notices.add(
-        txn, account=appeal.author, code=NOTICE, attempt="decide", room_id="", facts=facts, now_ms=setting.now_ms
+        txn,
+        account=appeal.author,
+        code=notices.APPEAL,
+        attempt="decide",
+        room_id="",
+        facts=facts,
+        now_ms=setting.now_ms,
     )
     return [appeal.author]
 

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
     from synapse_groupreg.storage.rooms import RoomRow
 
-NOTICE = "handover"
-"""The code of a notice that tells of an offer and of what became of it."""
-
 
 def offer(txn: Transaction, setting: Setting, action: OfferGroup) -> Change:
     """Offer a group to one of its managers; again, to another one instead."""
@@ -147,7 +144,7 @@ def _tell(
         notices.add(
             txn,
             account=account,
-            code=NOTICE,
+            code=notices.HANDOVER,
             attempt=news,
             room_id=offered.room_id,
             facts=facts,

@@ -12,8 +12,8 @@ from synapse_groupreg.errors import Conflict, NotFound, NotPermitted
 from synapse_groupreg.handlers.change import Change, Facts, Setting
 from synapse_groupreg.handlers.rights import require
 from synapse_groupreg.handlers.touching import SHOWN
-from synapse_groupreg.policy.actions import Staff
-from synapse_groupreg.policy.proposals import LASTS_MS, MANY_ACCOUNTS, may_be_carried_out, payload, restored
+from synapse_groupreg.policy.proposals import LASTS_MS, may_be_carried_out, payload, restored
+from synapse_groupreg.policy.staff import MANY_ACCOUNTS, Staff
 from synapse_groupreg.storage import acts, proposals
 from synapse_groupreg.storage.identity import relatives
 from synapse_groupreg.storage.proposals import Proposal

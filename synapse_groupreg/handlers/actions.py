@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.handlers.change import Change, Setting
     from synapse_groupreg.handlers.journal import RefusalJournal
-    from synapse_groupreg.policy.actions import Action, Staff
+    from synapse_groupreg.policy.actions import Action
+    from synapse_groupreg.policy.staff import Staff
     from synapse_groupreg.storage.database import Database, Transaction
 
 

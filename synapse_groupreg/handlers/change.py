@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from synapse_groupreg.config import GroupRegConfig
-    from synapse_groupreg.policy.actions import Staff
+    from synapse_groupreg.policy.staff import Staff
     from synapse_groupreg.storage.database import Dialect
 
 Facts = dict[str, Any]

@@ -21,13 +21,13 @@ from synapse_groupreg.handlers.measures import Here
 from synapse_groupreg.handlers.question import Question
 from synapse_groupreg.handlers.roles import LEADING, role_of
 from synapse_groupreg.handlers.wording import RULES_PATH
-from synapse_groupreg.policy.actions import Staff
 from synapse_groupreg.policy.appeal_actions import MakeAppeal
 from synapse_groupreg.policy.appeals import LONGEST
 from synapse_groupreg.policy.commands import WORDS, Asked, Unknown, parse, write
 from synapse_groupreg.policy.durations import OFF
 from synapse_groupreg.policy.identity import needs
 from synapse_groupreg.policy.numbers import read
+from synapse_groupreg.policy.staff import Staff
 from synapse_groupreg.storage import notices, numbers, state
 
 if TYPE_CHECKING:

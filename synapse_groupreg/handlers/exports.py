@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.handlers.actions import Actions
     from synapse_groupreg.handlers.retention.keys import LogKeys
     from synapse_groupreg.handlers.retention.reading import Openers
-    from synapse_groupreg.policy.actions import Staff
+    from synapse_groupreg.policy.staff import Staff
     from synapse_groupreg.storage.database import Database, Transaction
 
     Seal = Callable[[bytes], bytes]

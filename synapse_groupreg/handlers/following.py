@@ -16,10 +16,9 @@ from synapse_groupreg.handlers.act_lists import brief, end, entry_of, journal, r
 from synapse_groupreg.handlers.act_measures import touched_by
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.handlers.touching import Look
-from synapse_groupreg.policy.actions import Staff
 from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.policy.policy_lists import Target, current
-from synapse_groupreg.policy.proposals import MANY_ACCOUNTS
+from synapse_groupreg.policy.staff import MANY_ACCOUNTS, Staff
 from synapse_groupreg.storage import changes, followed, measures, policy_rooms, state
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from synapse_groupreg.errors import GroupRegError
 from synapse_groupreg.handlers.leading import Cut, Hindered, NotYours
 from synapse_groupreg.handlers.roles import LEADING, role_of
 from synapse_groupreg.policy import categories, durations, handovers
-from synapse_groupreg.policy.actions import Staff
 from synapse_groupreg.policy.commands import names_another, whom, write
 from synapse_groupreg.policy.durations import NoTime, first
 from synapse_groupreg.policy.group_actions import (
@@ -26,6 +25,7 @@ from synapse_groupreg.policy.group_actions import (
 from synapse_groupreg.policy.handovers import OFFERED_MS
 from synapse_groupreg.policy.mutes import DAY_MS, LONGEST_MS
 from synapse_groupreg.policy.slow import LONGEST_S, SECOND_MS
+from synapse_groupreg.policy.staff import Staff
 from synapse_groupreg.storage import handovers as offers
 from synapse_groupreg.storage import mutes, numbers, people, rooms, state
 

@@ -12,10 +12,10 @@ from synapse_groupreg.handlers import views
 from synapse_groupreg.handlers.roles import LEADING, role_of
 from synapse_groupreg.handlers.wording import RULES_PATH
 from synapse_groupreg.policy import judge
-from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.policy.blacklist import matches
 from synapse_groupreg.policy.commands import write
 from synapse_groupreg.policy.roles import Role
+from synapse_groupreg.policy.staff import Right
 from synapse_groupreg.policy.types import Account, Found, Manage, Room, RoomKind
 from synapse_groupreg.storage import identity, meta, numbers, people, quotas, rooms
 

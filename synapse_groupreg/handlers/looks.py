@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.handlers import act_appeals, act_packets, views
-from synapse_groupreg.policy.actions import Right
+from synapse_groupreg.policy.staff import Right
 from synapse_groupreg.retention.records import Kind
 from synapse_groupreg.storage import appeals, outbox
 from synapse_groupreg.storage.entries import draft, given
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers.change import Facts
-    from synapse_groupreg.policy.actions import Staff
+    from synapse_groupreg.policy.staff import Staff
     from synapse_groupreg.storage.database import Transaction
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, get_args
 from prometheus_client import Counter, Gauge
 
 from synapse_groupreg import texts
-from synapse_groupreg.handlers import act_appeals, act_handovers
 from synapse_groupreg.handlers.measures import News
 from synapse_groupreg.policy.notices import MOST_TRIES, wait_ms
 from synapse_groupreg.storage import notices, people, state
@@ -127,12 +126,12 @@ class Notices:
         if notice.code == notices.ANSWER:
             return str(notice.facts["text"])
         language = await self._words.language(notice.account)
-        if notice.code == act_appeals.NOTICE:
+        if notice.code == notices.APPEAL:
             return self._words.decision(language, **notice.facts)
         room = await self._database.run("groupreg_notices", _name_for, notice.room_id, notice.account)
         if notice.attempt in get_args(News):
             return self._words.news(notice.attempt, notice.code, language, room=room, **notice.facts)
-        if notice.code == act_handovers.NOTICE:
+        if notice.code == notices.HANDOVER:
             return self._words.handover(notice.attempt, language, room=room, **notice.facts)
         why = self._words.word(notice.code, language, attempt=notice.attempt, **notice.facts).error
         key = f"notice.{notice.attempt}.{'somewhere' if room is None else 'in-room'}"

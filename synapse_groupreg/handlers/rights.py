@@ -1,16 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Who may do what, asked of the table in `policy/actions.py`."""
+"""Who may do what, asked of the table in `policy/staff.py`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.errors import NotPermitted
-from synapse_groupreg.policy.actions import ROLES
+from synapse_groupreg.policy.staff import ROLES
 
 if TYPE_CHECKING:
-    from synapse_groupreg.policy.actions import Right, Staff
+    from synapse_groupreg.policy.staff import Right, Staff
 
 
 def require(staff: Staff, right: Right) -> None:

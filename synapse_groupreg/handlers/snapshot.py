@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.config import Mode
     from synapse_groupreg.handlers import Homeserver
-    from synapse_groupreg.policy.actions import StaffRole
     from synapse_groupreg.policy.mutes import Mute
+    from synapse_groupreg.policy.staff import StaffRole
     from synapse_groupreg.storage.database import Database, Transaction
     from synapse_groupreg.storage.facts import Facts
     from synapse_groupreg.storage.rooms import RoomRow

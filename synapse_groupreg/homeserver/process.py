@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import secrets
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
+
+from synapse_groupreg.handlers.change import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.homeserver.compat import SynapseDatabase
     from synapse_groupreg.homeserver.keys import IdentityKey
     from synapse_groupreg.homeserver.synapse import SynapseHomeserver
+    from synapse_groupreg.policy.staff import Staff
     from synapse_groupreg.storage.known_logs import Remembered
 
 R = TypeVar("R")
@@ -29,7 +35,7 @@ R = TypeVar("R")
 
 @attrs.frozen(kw_only=True)
 class Process:
-    """Made at start, for what serves staff and runs by the clock."""
+    """Made at start, for the parts of the module that only some processes use."""
 
     api: ModuleApi
     clock: Clock
@@ -51,6 +57,20 @@ class Process:
         """Encrypts what waits for the retention store; None where nothing is recorded."""
         return self.key.seal if self.config.retention.enabled else None
 
+    def setting(self, staff: Staff) -> Setting:
+        """The setting in which an account acts, or looks, now."""
+        return Setting(
+            staff=staff,
+            now_ms=self.homeserver.now_ms(),
+            config=self.config,
+            server_name=self.homeserver.server_name,
+            public_baseurl=self.homeserver.public_baseurl,
+            dialect=self.database.dialect,
+            own_account=self.notice_account,
+            seal=self.seal,
+            new_id=lambda: secrets.token_hex(16),
+        )
+
 
 def in_a_thread(work: Callable[[], R]) -> R:
     """Run blocking work off the reactor thread, and wait for it: Synapse objects to blocking SQL on the reactor."""
@@ -69,3 +89,9 @@ def in_a_thread(work: Callable[[], R]) -> R:
     if failure:
         raise failure[0]
     return outcome[0]
+
+
+def give_memory_back() -> None:
+    """Let the system have what the start took and gave up; glibc keeps it, in pieces between what is still used."""
+    with contextlib.suppress(AttributeError):  # another C library has no such function
+        ctypes.CDLL(None).malloc_trim(0)

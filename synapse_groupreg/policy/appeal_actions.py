@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from synapse_groupreg.policy.actions import Action, Right
+from synapse_groupreg.policy.actions import Action
+from synapse_groupreg.policy.staff import Right
 
 if TYPE_CHECKING:
     from synapse_groupreg.policy.appeals import Outcome

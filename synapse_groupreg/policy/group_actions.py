@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import attrs
 
-from synapse_groupreg.policy.actions import Action, Right
+from synapse_groupreg.policy.actions import Action
+from synapse_groupreg.policy.staff import Right
 
 
 @attrs.frozen(kw_only=True)

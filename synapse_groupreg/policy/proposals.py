@@ -16,12 +16,11 @@ from synapse_groupreg.policy.actions import Action, Follow, ImportRules, Impose
 from synapse_groupreg.policy.measures import MeasureKind, Scope
 from synapse_groupreg.policy.policy_lists import PolicyRule, RuleKind
 from synapse_groupreg.policy.record_actions import EraseRecords
+from synapse_groupreg.policy.staff import MANY_ACCOUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MANY_ACCOUNTS = 20
-"""Accounts of this server that one member of staff may bar with one act."""
 LASTS_MS = 7 * 86_400_000
 """How long a proposal waits."""
 

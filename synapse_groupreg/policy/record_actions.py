@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 
 import attrs
 
-from synapse_groupreg.policy.actions import Action, Right
+from synapse_groupreg.policy.actions import Action
+from synapse_groupreg.policy.staff import Right
 
 LONGEST_HOLD_MS = 1_096 * 86_400_000
 """Three years: whoever needs longer looks again, and extends it."""

@@ -20,8 +20,8 @@ from synapse_groupreg.storage.database import pages, select_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from synapse_groupreg.policy.actions import StaffRole
     from synapse_groupreg.policy.mutes import Mute
+    from synapse_groupreg.policy.staff import StaffRole
     from synapse_groupreg.storage.database import Transaction
 
 

@@ -21,6 +21,8 @@ KEY = "org.groupreg.notice"
 """Key in the content of our messages: the number of the notice, by which a restart knows that it was said."""
 ANSWER = "answer"
 """The code of a notice that answers a command: it is asked for, so the budget for others doesn't count it."""
+APPEAL, HANDOVER = "appeal", "handover"
+"""The codes of notices that tell how an appeal was decided, and of an offer of a group and what became of it."""
 _STUCK_MS = 60_000
 _KEEP_MS = 7 * 86_400_000
 _MINUTE_MS = 60_000

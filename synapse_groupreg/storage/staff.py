@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synapse_groupreg.policy.actions import StaffRole
+from synapse_groupreg.policy.staff import StaffRole
 
 if TYPE_CHECKING:
     from collections.abc import Collection

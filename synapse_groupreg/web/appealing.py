@@ -11,9 +11,9 @@ from pydantic import Field
 from synapse_groupreg.errors import NotFound
 from synapse_groupreg.handlers import act_appeals, looks
 from synapse_groupreg.policy import appeal_actions
-from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.policy.appeals import LONGEST, Outcome
 from synapse_groupreg.policy.measures import Scope
+from synapse_groupreg.policy.staff import Right
 from synapse_groupreg.storage import appeals
 from synapse_groupreg.web.acting import DIGITS, answered
 from synapse_groupreg.web.bodies import ActQuery, Body, LookQuery, PageQuery, Reason, Text, Time

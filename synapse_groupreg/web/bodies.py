@@ -8,10 +8,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from synapse_groupreg.policy.actions import StaffRole
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import MeasureKind, ReportState, Scope, Switch
 from synapse_groupreg.policy.policy_lists import RuleKind
+from synapse_groupreg.policy.staff import StaffRole
 
 MAX_IMPORT_ROWS = 1000
 MAX_RULES = 10_000

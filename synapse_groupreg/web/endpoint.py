@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from synapse_groupreg.handlers.exports import Download
-    from synapse_groupreg.policy.actions import Right, Staff
+    from synapse_groupreg.policy.staff import Right, Staff
 
 Answer = dict[str, Any]
 M = TypeVar("M", bound=BaseModel)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The site in a process that serves no staff: made when somebody asks there all the same."""
+"""The site as Synapse has it from the start: made when somebody asks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREFIX = "/_synapse/client/groupreg"
 
 
 class Front(Resource):
-    """Passes requests on. Synapse offers the site on every listener, and a proxy should ask the main process alone."""
+    """Passes requests on. Synapse offers the site on every listener; a proxy asks the main process alone."""
 
     isLeaf = True  # noqa: N815 - twisted's name
 

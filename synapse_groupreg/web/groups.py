@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from synapse_groupreg.policy import group_actions
-from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.policy.slow import LONGEST_S
+from synapse_groupreg.policy.staff import Right
 from synapse_groupreg.web.acting import answered
 from synapse_groupreg.web.bodies import ActQuery, Text, Time, UserId, Why
 from synapse_groupreg.web.endpoint import Endpoint

@@ -12,7 +12,7 @@ from synapse_groupreg.handlers.retention import erasing_appeals
 from synapse_groupreg.handlers.retention.outlook import outlook
 from synapse_groupreg.handlers.retention.purging import keeps, removable, standings
 from synapse_groupreg.policy import record_actions
-from synapse_groupreg.policy.actions import Right
+from synapse_groupreg.policy.staff import Right
 from synapse_groupreg.retention.records import LogName
 from synapse_groupreg.storage import erasures, keeping
 from synapse_groupreg.storage.erasures import Erasure

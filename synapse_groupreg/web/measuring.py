@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synapse_groupreg.policy.actions import Right
+from synapse_groupreg.policy.staff import Right
 from synapse_groupreg.web import bodies
 from synapse_groupreg.web.endpoint import Endpoint
 

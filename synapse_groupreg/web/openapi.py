@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from synapse_groupreg.policy.actions import EVERYBODY, ROLES
+from synapse_groupreg.policy.staff import EVERYBODY, ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ from pydantic import Field
 from synapse_groupreg.errors import NotFound
 from synapse_groupreg.handlers import act_packets, looks
 from synapse_groupreg.policy import packet_actions
-from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.policy.packets import MOST_MEASURES, Attachment, PacketState
+from synapse_groupreg.policy.staff import Right
 from synapse_groupreg.storage import packets
 from synapse_groupreg.web.acting import DIGITS, answered
 from synapse_groupreg.web.bodies import ActQuery, Body, LookQuery, PageQuery, Text, Why

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.handlers.exports import Store
     from synapse_groupreg.handlers.retention.recall import Recall
     from synapse_groupreg.handlers.snapshot import Snapshot
-    from synapse_groupreg.policy.actions import Staff
+    from synapse_groupreg.policy.staff import Staff
     from synapse_groupreg.storage.database import Database
 
 

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from synapse_groupreg import errors, texts
 from synapse_groupreg.handlers.exports import Download
-from synapse_groupreg.policy.actions import Staff
+from synapse_groupreg.policy.staff import Staff
 from synapse_groupreg.web import group_page, openapi, pages, rules, streaming
 from synapse_groupreg.web.endpoint import Call, find
 from synapse_groupreg.web.front import PREFIX

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from synapse_groupreg.policy.actions import EVERYBODY, ROLES, Right, StaffRole
+from synapse_groupreg.policy.staff import EVERYBODY, ROLES, Right, StaffRole
 from synapse_groupreg.rig import Homeserver
 from tests.e2e.client import GROUPREG, MATRIX, Answer, Client, Person, Staff, refused
 

@@ -47,9 +47,9 @@ OLD_MS = time.time_ns() // 1_000_000 - 500 * DAY_MS
 
 HASTY = """
 from synapse_groupreg.handlers.retention import recorder
-from synapse_groupreg.homeserver import recording
+from synapse_groupreg.homeserver import recorder as keeping
 
-recorder.RETRY_MS = recording._FIRST_MS = recording._MEASURE_MS = 300
+recorder.RETRY_MS = keeping._FIRST_MS = keeping._MEASURE_MS = 300
 recorder.CHECKPOINT_EVERY_MS = 1000
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from synapse_groupreg.config import LabelsConfig
 from synapse_groupreg.handlers.following import Following
 from synapse_groupreg.policy import actions, record_actions
-from synapse_groupreg.policy.actions import Action, Staff, StaffRole
+from synapse_groupreg.policy.actions import Action
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import ReportState, Switch
 from synapse_groupreg.policy.policy_lists import PolicyRule, RuleKind
-from synapse_groupreg.policy.proposals import MANY_ACCOUNTS
+from synapse_groupreg.policy.staff import MANY_ACCOUNTS, Staff, StaffRole
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import imports
 from tests.database import result_of

@@ -16,7 +16,7 @@ from synapse_groupreg.handlers.gate import Gate
 from synapse_groupreg.handlers.journal import RefusalJournal
 from synapse_groupreg.handlers.people import People
 from synapse_groupreg.handlers.snapshot import Snapshot
-from synapse_groupreg.policy.actions import Staff
+from synapse_groupreg.policy.staff import Staff
 from synapse_groupreg.storage import acts
 from tests.database import SERVER, TestDatabase, result_of
 from tests.storage import seed

@@ -19,12 +19,13 @@ from synapse_groupreg.handlers.notices import Notices
 from synapse_groupreg.handlers.standing import status
 from synapse_groupreg.handlers.upkeep import close_replaced
 from synapse_groupreg.handlers.wording import Words
-from synapse_groupreg.policy.actions import Impose, LimitAccount, Staff, StaffRole, Verify
+from synapse_groupreg.policy.actions import Impose, LimitAccount, Verify
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.group_actions import AcceptGroup, DeclineGroup, MuteMember, OfferGroup
 from synapse_groupreg.policy.handovers import OFFERED_MS
 from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.policy.numbers import number
+from synapse_groupreg.policy.staff import Staff, StaffRole
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import handovers, labels, mutes, notices, numbers, quotas, rooms
 from tests.database import result_of
@@ -84,7 +85,7 @@ def founded(stage: Stage, user_id: str) -> int:
 
 def told(stage: Stage, account: str) -> list[str]:
     found, _ = stage.do(notices.page, {"account": account}, 0, 99)
-    return [one.attempt for one in found[::-1] if one.code == act_handovers.NOTICE]
+    return [one.attempt for one in found[::-1] if one.code == notices.HANDOVER]
 
 
 def test_both_consent_and_the_place_goes_with_it(stage: Stage, room: str) -> None:

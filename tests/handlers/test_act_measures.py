@@ -11,9 +11,9 @@ import pytest
 from synapse_groupreg.errors import Conflict, Invalid, NotFound
 from synapse_groupreg.handlers.act_measures import REVIEW_MS
 from synapse_groupreg.policy import actions
-from synapse_groupreg.policy.actions import StaffRole
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import Scope, SubjectKind
+from synapse_groupreg.policy.staff import StaffRole
 from synapse_groupreg.storage import measures
 from tests.database import SERVER
 from tests.handlers.stage import ADMIN, ALICE, BOB, BOSS, EVE, NOW, Stage

@@ -10,12 +10,13 @@ import pytest
 
 from synapse_groupreg.errors import Conflict, NotFound, NotPermitted
 from synapse_groupreg.handlers.upkeep import close_replaced
-from synapse_groupreg.policy.actions import Grant, Impose, SetMode, Staff, StaffRole, Verify
+from synapse_groupreg.policy.actions import Grant, Impose, SetMode, Verify
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.group_actions import MuteMember, UnmuteMember
 from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.policy.mutes import DEFAULT_MS, LONGEST_MS, Muted
 from synapse_groupreg.policy.numbers import number
+from synapse_groupreg.policy.staff import Staff, StaffRole
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import mutes, numbers, quotas, refusals, rooms
 from tests.handlers.stage import ADMIN, ALICE, BOB, CAROL, DAY, NOW, Process, Stage

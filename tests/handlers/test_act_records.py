@@ -10,7 +10,7 @@ import pytest
 
 from synapse_groupreg.errors import Conflict, Invalid, NotFound, NotPermitted
 from synapse_groupreg.policy import record_actions
-from synapse_groupreg.policy.actions import Staff, StaffRole
+from synapse_groupreg.policy.staff import Staff, StaffRole
 from synapse_groupreg.retention.records import Kind
 from synapse_groupreg.storage import acts, keeping, known_logs, reported
 from synapse_groupreg.storage.known_logs import KnownLog

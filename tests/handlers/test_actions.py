@@ -10,9 +10,10 @@ import pytest
 
 from synapse_groupreg.errors import Conflict, NotFound, NotPermitted
 from synapse_groupreg.policy import actions, appeal_actions, group_actions, packet_actions, record_actions
-from synapse_groupreg.policy.actions import Action, Staff, StaffRole
+from synapse_groupreg.policy.actions import Action
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import ReportState, Switch
+from synapse_groupreg.policy.staff import Staff, StaffRole
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import acts, changes, quotas
 from tests.handlers.acts_to_try import ENTRY, IMPORT, MAKE, an_import, one_room

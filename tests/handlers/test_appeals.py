@@ -12,11 +12,12 @@ import pytest
 from synapse_groupreg import texts
 from synapse_groupreg.errors import Conflict, Invalid, NotFound, NotPermitted
 from synapse_groupreg.handlers.standing import status
-from synapse_groupreg.policy.actions import Impose, Lift, Staff, StaffRole, Verify
+from synapse_groupreg.policy.actions import Impose, Lift, Verify
 from synapse_groupreg.policy.appeal_actions import DecideAppeal, MakeAppeal
 from synapse_groupreg.policy.appeals import Appeal, Outcome
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope
+from synapse_groupreg.policy.staff import Staff, StaffRole
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import appeals, measures, notices
 from tests.handlers.stage import ADMIN, ALICE, BOB, BOSS, CAROL, DAY, NOW, Stage

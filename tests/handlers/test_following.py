@@ -13,6 +13,7 @@ from synapse_groupreg.handlers.following import Following
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.policy_lists import PolicyRule, RuleKind
+from synapse_groupreg.policy.staff import Staff
 from synapse_groupreg.storage import measures
 from tests.database import result_of
 from tests.handlers.stage import ADMIN, ALICE, BOB, CAROL, NOW, Stage
@@ -55,7 +56,7 @@ class World:
         return {one.entity: one for one in self.stage.do(measures.open_ones, NOW + 10)}
 
     def skipped(self, room_id: str) -> dict[str, str]:
-        shown = self.stage.do(following.overview, self.stage.setting(actions.Staff(user_id=ADMIN)))
+        shown = self.stage.do(following.overview, self.stage.setting(Staff(user_id=ADMIN)))
         [one] = [one for one in shown if one["room_id"] == room_id]
         return {rule["entity"]: rule["why"] for rule in one["skipped"]}
 

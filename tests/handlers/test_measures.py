@@ -13,9 +13,9 @@ from synapse_groupreg.handlers.removing import Removing
 from synapse_groupreg.handlers.standing import status, waiting
 from synapse_groupreg.handlers.upkeep import Upkeep, close_replaced
 from synapse_groupreg.policy import actions
-from synapse_groupreg.policy.actions import Staff, StaffRole
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import MeasureKind, ReportState, Switch
+from synapse_groupreg.policy.staff import Staff, StaffRole
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import measures, notices, quotas, removals, state
 from tests.database import result_of

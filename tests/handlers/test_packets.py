@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from synapse_groupreg.errors import Conflict, Invalid, NotFound
-from synapse_groupreg.policy.actions import Impose, Lift, Staff
+from synapse_groupreg.policy.actions import Impose, Lift
 from synapse_groupreg.policy.appeal_actions import MakeAppeal
 from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.policy.packet_actions import MakePacket, SetPacket
 from synapse_groupreg.policy.packets import Attachment, Packet, PacketState
+from synapse_groupreg.policy.staff import Staff
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import known_logs, measures, packets
 from synapse_groupreg.storage.known_logs import KnownLog

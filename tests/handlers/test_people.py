@@ -10,8 +10,8 @@ import pytest
 
 from synapse_groupreg.handlers.people import People
 from synapse_groupreg.policy import actions
-from synapse_groupreg.policy.actions import StaffRole
 from synapse_groupreg.policy.assurance import Assurance
+from synapse_groupreg.policy.staff import StaffRole
 from synapse_groupreg.policy.types import Account
 from tests.database import SERVER, result_of
 from tests.handlers.stage import ADMIN, ALICE, BOB, EVE, NOW, Stage

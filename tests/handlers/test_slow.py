@@ -13,9 +13,10 @@ from synapse_groupreg.handlers import slow
 from synapse_groupreg.handlers.gate import GO_ON
 from synapse_groupreg.handlers.slow import Posts
 from synapse_groupreg.handlers.upkeep import close_replaced
-from synapse_groupreg.policy.actions import Impose, Lift, SetMode, Staff
+from synapse_groupreg.policy.actions import Impose, Lift, SetMode
 from synapse_groupreg.policy.group_actions import SlowDown
 from synapse_groupreg.policy.slow import LONGEST_S, SlowMode
+from synapse_groupreg.policy.staff import Staff
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import quotas, rooms
 from tests.database import result_of

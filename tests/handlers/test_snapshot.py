@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from synapse_groupreg.errors import GroupRegError
 from synapse_groupreg.handlers.snapshot import Snapshot, load
 from synapse_groupreg.policy import actions
-from synapse_groupreg.policy.actions import StaffRole
 from synapse_groupreg.policy.assurance import Assurance
+from synapse_groupreg.policy.staff import StaffRole
 from synapse_groupreg.policy.types import Room
 from synapse_groupreg.storage import changes, database, facts, identity, imports, measures, rooms
 from tests.database import TestDatabase, open_sqlite, result_of

@@ -8,7 +8,7 @@ import itertools
 
 import pytest
 
-from synapse_groupreg.policy.actions import ROLES, Right, Staff, StaffRole
+from synapse_groupreg.policy.staff import ROLES, Right, Staff, StaffRole
 
 #                         anybody  operator reviewer identity inspector admin
 MATRIX = {

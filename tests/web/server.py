@@ -21,7 +21,7 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from synapse_groupreg.policy import actions
-from synapse_groupreg.policy.actions import StaffRole
+from synapse_groupreg.policy.staff import StaffRole
 from synapse_groupreg.web.api import endpoints
 from synapse_groupreg.web.reading import Reading
 from synapse_groupreg.web.services import Services

@@ -28,8 +28,9 @@ from synapse_groupreg.handlers.group_pages import GroupPages
 from synapse_groupreg.handlers.rights import require
 from synapse_groupreg.handlers.wording import Words
 from synapse_groupreg.policy import actions, record_actions
-from synapse_groupreg.policy.actions import EVERYBODY, Action, Staff
+from synapse_groupreg.policy.actions import Action
 from synapse_groupreg.policy.commands import WORDS
+from synapse_groupreg.policy.staff import EVERYBODY, Staff
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import numbers, rooms
 from tests.database import open_sqlite, result_of

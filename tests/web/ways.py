@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.policy import actions, appeal_actions, group_actions, packet_actions, record_actions
-from synapse_groupreg.policy.actions import Action, StaffRole
+from synapse_groupreg.policy.actions import Action
 from synapse_groupreg.policy.appeals import Outcome
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import MeasureKind, ReportState, Switch
 from synapse_groupreg.policy.numbers import number
 from synapse_groupreg.policy.packets import PacketState
 from synapse_groupreg.policy.policy_lists import PolicyRule, RuleKind
+from synapse_groupreg.policy.staff import StaffRole
 from tests.handlers.stage import ALICE, BOB, NOW
 
 if TYPE_CHECKING:

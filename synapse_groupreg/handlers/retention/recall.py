@@ -21,8 +21,8 @@ from synapse_groupreg.handlers.retention.searching import (
     positions_of,
     token_of,
 )
-from synapse_groupreg.policy.actions import Right
 from synapse_groupreg.policy.record_actions import EraseRecords
+from synapse_groupreg.policy.staff import Right
 from synapse_groupreg.retention.records import Kind, LogName, canonical
 from synapse_groupreg.retention.sealing import SealError
 from synapse_groupreg.storage import outbox
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.handlers.retention.reading import Opener, Openers, OpenRecord
-    from synapse_groupreg.policy.actions import Staff
+    from synapse_groupreg.policy.staff import Staff
     from synapse_groupreg.storage.database import Database
 
     View = dict[str, Any]

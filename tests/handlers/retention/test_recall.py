@@ -14,7 +14,7 @@ from synapse_groupreg.handlers import looks
 from synapse_groupreg.handlers.retention.reading import Openers
 from synapse_groupreg.handlers.retention.recall import Recall
 from synapse_groupreg.handlers.retention.searching import Wanted
-from synapse_groupreg.policy.actions import Staff, StaffRole
+from synapse_groupreg.policy.staff import Staff, StaffRole
 from synapse_groupreg.retention.records import Kind, LogName
 from synapse_groupreg.storage import outbox
 from synapse_groupreg.storage.store import StoreUnavailable

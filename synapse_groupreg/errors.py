@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import attrs
 from typing_extensions import override
+
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ class GroupRegError(Exception):
         super().__init__(self.message)
 
 
-@attrs.frozen
+@frozen
 class Problem:
     """One thing that is wrong in an input: where, and what would be right."""
 

@@ -131,13 +131,26 @@ def test_importing_the_inner_layers_and_the_cli_does_not_import_synapse(module: 
     assert done.stdout.strip() == "False"
 
 
-def test_a_process_that_serves_clients_alone_has_no_code_in_memory_for_staff_and_upkeep() -> None:
-    code = "import sys, synapse_groupreg.module; print(*(one for one in sys.modules if one.startswith('synapse_g')))"
+def test_a_process_has_in_memory_the_code_of_what_it_does() -> None:
+    code = (
+        "import sys, synapse_groupreg.module; print(*(one for one in sys.modules if one.startswith('synapse_g')))\n"
+        "import synapse_groupreg.clockwork; print(*(one for one in sys.modules if one.startswith('synapse_g')))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    read = {one.removeprefix("synapse_groupreg.") for one in done.stdout.split()}
-    assert "handlers.gate" in read
-    beside = r"service|handlers\.(act_.*|actions|commands|upkeep|retention\..*)|web\.(?!front$).*"
-    assert {one for one in read if re.fullmatch(beside, one)} == set()
+    serving, recording = (
+        {one.removeprefix("synapse_groupreg.") for one in line.split()} for line in done.stdout.splitlines()
+    )
+    answering = r"service|handlers\.(actions|commands)|policy\..*actions|web\.(?!front$).*"
+    upkeep = r"clockwork|handlers\.(act_.*|upkeep|retention\..*)|homeserver\.record.*"
+    assert "handlers.gate" in serving
+    assert {one for one in serving if re.fullmatch(f"{answering}|{upkeep}", one)} == set(), "it serves clients alone"
+    assert {"handlers.upkeep", "handlers.retention.recorder"} <= recording
+    assert {one for one in recording if re.fullmatch(answering, one)} == set(), "nobody has asked it for anything"
+
+
+def test_values_share_their_methods() -> None:
+    beside = [path for path in PACKAGE.rglob("*.py") if path.name != "values.py" and "attrs.frozen" in path.read_text()]
+    assert beside == []
 
 
 def test_policy_imports_without_anything_that_does_something() -> None:

@@ -14,12 +14,13 @@ from synapse_groupreg.cli.failures import BadInput
 from synapse_groupreg.cli.options import Cli, json_option, pass_cli
 from synapse_groupreg.cli.output import clean, plural
 from synapse_groupreg.errors import BadConfig, Problem
+from synapse_groupreg.values import frozen
 
 MODULE = "synapse_groupreg.GroupRegModule"
 HOMESERVER_KEYS = frozenset({"server_name", "modules", "listeners", "database"})
 
 
-@attrs.frozen
+@frozen
 class Entry:
     """A module configuration and where in the file it stands."""
 

@@ -17,6 +17,7 @@ import attrs
 
 from synapse_groupreg.errors import Problem
 from synapse_groupreg.policy.assurance import parse_assurance
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ MAX_USER_ID = 255
 MAX_REFERENCE = 500
 
 
-@attrs.frozen
+@frozen
 class Row:
     """One account of the file."""
 

@@ -16,6 +16,7 @@ from synapse_groupreg.cli.failures import BadInput, Failure
 from synapse_groupreg.cli.options import Cli, OneOf, json_option, pass_cli
 from synapse_groupreg.cli.output import plural
 from synapse_groupreg.retention.records import LogName
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 KEY_FILES = ("retention.keys", "retention-signing.key")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Place:
     """Where the store is, and what opens it."""
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
 import attrs
 
+from synapse_groupreg.values import frozen
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -67,7 +69,7 @@ def console_for(stream: TextIO) -> Console:
     return Console(file=stream, highlight=False, markup=False, emoji=False)
 
 
-@attrs.frozen
+@frozen
 class Output:
     """Where the words of one command go."""
 

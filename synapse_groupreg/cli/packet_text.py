@@ -7,10 +7,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg import texts
 from synapse_groupreg.cli.times import utc
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,7 +42,7 @@ def markdown(packet: Mapping[str, Any], language: str) -> str:
     return "\n".join(_Writer(language).lines(packet)) + "\n"
 
 
-@attrs.frozen
+@frozen
 class _Writer:
     language: str
 

@@ -16,6 +16,7 @@ import attrs
 import click
 
 from synapse_groupreg.cli.failures import BadInput, NotAllowed
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 HOW_TO_LOG_IN = "Log in with: groupreg login https://matrix.example.org @you:example.org"
 
 
-@attrs.frozen
+@frozen
 class Session:
     """A login at one server. `token` is a secret and never printed."""
 

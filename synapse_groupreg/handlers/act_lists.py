@@ -19,6 +19,7 @@ from synapse_groupreg.policy.measures import PEOPLE, Measure, MeasureKind
 from synapse_groupreg.policy.policy_lists import PolicyRule, Target, cleaned, current, target
 from synapse_groupreg.storage import acts, followed, measures, policy_rooms, state
 from synapse_groupreg.storage.followed import Followed
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +34,7 @@ _NAMED = 5
 _LONGEST_NAME = 100
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Fate:
     """What becomes of a rule, and why if it isn't `new`."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.storage.changes import Subject
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Setting:
     """Who acts, when, under which rules, on which server."""
 
@@ -48,7 +49,7 @@ class Setting:
         return identifier.partition(":")[2] == self.server_name
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Change:
     """What an action did: as journalled, and as answered to whoever did it."""
 

@@ -18,6 +18,7 @@ from synapse_groupreg.retention.bundle import Anchor, file_name
 from synapse_groupreg.retention.records import Kind
 from synapse_groupreg.storage import exports, outbox
 from synapse_groupreg.storage.entries import draft
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +43,7 @@ _LATE = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Store:
     """What an export needs of the retention store; the same for all."""
 
@@ -54,7 +55,7 @@ class Store:
     anchors: Sequence[AnchorConfig] = ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Download:
     """A bundle on its way out."""
 
@@ -64,7 +65,7 @@ class Download:
     """Blocks; from one thread at a time. Close it if it is not read to the end."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Kept:
     """An export, opened."""
 

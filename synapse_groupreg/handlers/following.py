@@ -20,6 +20,7 @@ from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.policy.policy_lists import Target, current
 from synapse_groupreg.policy.staff import MANY_ACCOUNTS, Staff
 from synapse_groupreg.storage import changes, followed, measures, policy_rooms, state
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ _A_STEP = 200
 _SHOWN = 100
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Plan:
     """What brings the entries in step with the rooms."""
 

@@ -34,6 +34,7 @@ from synapse_groupreg.policy.types import (
 )
 from synapse_groupreg.storage import rooms, state
 from synapse_groupreg.storage.refusals import Refusal
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -50,7 +51,7 @@ Judging: TypeAlias = "Callable[Concatenate[Gate, str, P], Coroutine[Any, Any, An
 A = TypeVar("A", Send, Join, Invite, Found, Manage)
 
 
-@attrs.frozen
+@frozen
 class Answer:
     """What Synapse is told: go on, refuse for this reason, or refuse as Synapse itself would a moment later."""
 

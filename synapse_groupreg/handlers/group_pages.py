@@ -14,7 +14,6 @@ import binascii
 import json
 from typing import TYPE_CHECKING, Protocol
 
-import attrs
 from cryptography.exceptions import InvalidTag
 
 from synapse_groupreg import texts
@@ -25,6 +24,7 @@ from synapse_groupreg.policy.roles import managers, power, users_of
 from synapse_groupreg.policy.sizes import size_tier
 from synapse_groupreg.policy.widgets import PAGE_PATH
 from synapse_groupreg.storage import measures, numbers, people, quotas, rooms, state
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -54,7 +54,7 @@ class Box(Protocol):
         """The inverse. Raises InvalidTag for what wasn't sealed with this key."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Standing:
     """A measure that a group stands under."""
 
@@ -67,7 +67,7 @@ class Standing:
         return texts.text(f"group.standing.{self.kind if self.kind in _KINDS else 'other'}", language)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Group:
     """What is shown of a group. People are named as they show themselves to others."""
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import attrs
-
 from synapse_groupreg.retention.records import Kind
 from synapse_groupreg.storage import people
 from synapse_groupreg.storage.entries import draft, given
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.handlers import Homeserver
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Origin:
     """Where a request came from."""
 

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import attrs
-
 from synapse_groupreg.policy.blacklist import server_of
 from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope, SubjectKind
 from synapse_groupreg.policy.roles import managers
 from synapse_groupreg.storage import identity, measures, notices, people, rooms, state
 from synapse_groupreg.storage.identity import relatives
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
 
 
-@attrs.frozen
+@frozen
 class Here:
     """Under which rules, on which server and when people are told."""
 

@@ -15,14 +15,13 @@ import secrets
 from collections import deque
 from typing import TYPE_CHECKING
 
-import attrs
-
 from synapse_groupreg.handlers import metrics
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.handlers.writers import remover
 from synapse_groupreg.policy.blacklist import server_of
 from synapse_groupreg.policy.quotas import LOCAL_RESERVATION_MS, RoomFull
 from synapse_groupreg.storage import acts, arrivals, quotas, rooms, state
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
@@ -37,7 +36,7 @@ LATE_MS = 10_000
 """How long a change of state is looked at again: another writer may commit one that stands before it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Surplus:
     """Who is too many in a group."""
 

@@ -18,6 +18,7 @@ from synapse_groupreg.policy.identity import smallest_tier, tier
 from synapse_groupreg.policy.quotas import LOCAL_RESERVATION_MS, REMOTE_RESERVATION_MS
 from synapse_groupreg.policy.types import ALLOWED, Account, Found, Join, RoomKind, Use, Verdict
 from synapse_groupreg.storage import bounds, changes, quotas, rooms, state
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.rooms import RoomRow
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Taker:
     """What every taking of a place needs: the rules, the dialect, the time, and how to look at another account."""
 
@@ -42,7 +43,7 @@ class Taker:
         return bool(verdict.refusing(self.mode, self.config.dry_run))
 
 
-@attrs.frozen
+@frozen
 class Outcome:
     """What came of it: a verdict, or that Synapse itself will refuse."""
 

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from synapse_groupreg import texts
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.handlers.group_pages import Group
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Question:
     """Who asks, in which language, about which group, if about one."""
 

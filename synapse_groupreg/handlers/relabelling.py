@@ -11,8 +11,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg.errors import NotPermitted
 from synapse_groupreg.handlers import labelling
 from synapse_groupreg.handlers.measures import bound
@@ -23,6 +21,7 @@ from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.policy.suspensions import ManagementSuspended
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import acts, labels, measures, rooms
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
@@ -36,7 +35,7 @@ logger = logging.getLogger(__name__)
 _AT_LEAST_MS = 60_000
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Change:
     """Labels of a group that say something else than they should."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-import attrs
 from twisted.internet.defer import Deferred
 
 from synapse_groupreg.handlers.packed import Packed
@@ -21,6 +20,7 @@ from synapse_groupreg.policy.types import Room
 from synapse_groupreg.storage import facts as storage_facts
 from synapse_groupreg.storage.changes import EVERYTHING
 from synapse_groupreg.storage.rooms import every_exceptional
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sized
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class News:
     """What changed, or, where `assurance` and `rooms` are given, everything."""
 

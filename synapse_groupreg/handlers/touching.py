@@ -7,13 +7,12 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg.policy.blacklist import server_of
 from synapse_groupreg.policy.measures import SubjectKind
 from synapse_groupreg.policy.policy_lists import Target, covered, maybe_of_server
 from synapse_groupreg.storage import identity, people, policy_rooms, staff
 from synapse_groupreg.storage.identity import relatives
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +24,7 @@ SHOWN = 20
 _ANY = "a_name_that_no_rule_means"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Touched:
     """What there is here of a target."""
 

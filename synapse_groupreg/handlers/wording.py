@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg import texts
 from synapse_groupreg.policy.commands import write
 from synapse_groupreg.storage import people
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.handlers import Homeserver
@@ -22,7 +21,7 @@ _MOST = 10_000
 RULES_PATH = "_synapse/client/groupreg/rules"
 
 
-@attrs.frozen
+@frozen
 class Wording:
     """What a refusal says: a sentence, a code for programs, and a page that explains it."""
 

@@ -28,6 +28,7 @@ from twisted.internet.defer import Deferred
 from synapse_groupreg.errors import CannotStart
 from synapse_groupreg.homeserver import versions
 from synapse_groupreg.policy.founding import Making
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -40,7 +41,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Request:
     """The client's or server's request that a callback serves. `path` is raw: still percent-encoded, no query."""
 

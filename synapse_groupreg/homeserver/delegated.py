@@ -13,10 +13,10 @@ import secrets
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-import attrs
 from twisted.web.http_headers import Headers
 
 from synapse_groupreg.homeserver import compat
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -82,7 +82,7 @@ class _SeenError(Exception):
     """Ends a request of our own."""
 
 
-@attrs.frozen
+@frozen
 class _Bearer:
     """As much of a request as it takes to find its token."""
 

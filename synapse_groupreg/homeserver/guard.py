@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Literal
 from urllib.parse import unquote
 
-import attrs
+from synapse_groupreg.values import frozen
 
 ActKind = Literal["manage", "knock"]
 _VERSIONS = frozenset({"r0", "v1", "v3", "unstable"})
@@ -21,7 +21,7 @@ SOME_GROUP = ""
 """Stands for a group whose id Synapse doesn't tell us. An alias belongs to one: a direct chat has none."""
 
 
-@attrs.frozen
+@frozen
 class Act:
     """An act that the gate must judge, and the room that it happens in, if it does in one."""
 

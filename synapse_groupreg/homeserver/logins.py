@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-import attrs
 from synapse.module_api import NOT_SPAM
 
 from synapse_groupreg.handlers.logins import Origin
 from synapse_groupreg.homeserver import compat, delegated, guard
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -40,7 +40,7 @@ _LOGOUTS = {
 """Where in the client API a session was ended -> what the record says."""
 
 
-@attrs.frozen
+@frozen
 class _Begun:
     """A login of which the password was right, and that no rule refused so far."""
 

@@ -10,9 +10,8 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-import attrs
-
 from synapse_groupreg.handlers.change import Setting
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Process:
     """Made at start, for the parts of the module that only some processes use."""
 

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg.config.retention import DAY_MS, KEEP_FLOOR_MS
 from synapse_groupreg.homeserver import compat
 from synapse_groupreg.storage.store_sqlite_files import sqlite_warning
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
 
 
-@attrs.frozen
+@frozen
 class Warned:
     """One thing to know."""
 

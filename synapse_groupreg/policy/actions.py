@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import attrs
-
 from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.policy.staff import Right
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import Mode
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.policy.staff import StaffRole
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Action:
     """Something that staff does; `reason` goes into the journal."""
 
@@ -31,7 +30,7 @@ class Action:
     reason: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Verify(Action):
     """Record how well the identity behind an account was verified; a reference links the accounts of one person."""
 
@@ -44,7 +43,7 @@ class Verify(Action):
     """The keyed digest of the reference; the reference itself goes no further than the web layer."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Unverify(Action):
     """Take back what staff recorded of an account's identity, the link to its person included."""
 
@@ -53,7 +52,7 @@ class Unverify(Action):
     user_id: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CommitImport(Action):
     """Record all identities of a staged import at once."""
 
@@ -62,7 +61,7 @@ class CommitImport(Action):
     import_id: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LimitAccount(Action):
     """Give a person limits of their own. A quota that is absent stays; None goes back to the default."""
 
@@ -72,7 +71,7 @@ class LimitAccount(Action):
     limits: dict[str, int | None]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CapRoom(Action):
     """Give a group a cap of its own; None goes back to the default."""
 
@@ -82,7 +81,7 @@ class CapRoom(Action):
     members: int | None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LabelRoom(Action):
     """Name the roles in the state of a group, as its founder."""
 
@@ -91,7 +90,7 @@ class LabelRoom(Action):
     room_id: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Impose(Action):
     """Impose a measure; `reason` is what the people concerned are told. The same on the same subject changes it."""
 
@@ -114,7 +113,7 @@ class Impose(Action):
     """Asking again with the same key is the same act."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Lift(Action):
     """End a measure."""
 
@@ -123,7 +122,7 @@ class Lift(Action):
     measure_id: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SetReport(Action):
     """Say how far the report of a measure to the authority is; `text` is its receipt, or why there is none."""
 
@@ -134,7 +133,7 @@ class SetReport(Action):
     text: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SwitchEmergency(Action):
     """Stop something for everybody until a time, on the whole server or in one room; or let it go on."""
 
@@ -146,7 +145,7 @@ class SwitchEmergency(Action):
     until_ms: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImportRules(Action):
     """Put all that the rules of a policy list name on the blacklist, or nothing of it."""
 
@@ -161,7 +160,7 @@ class ImportRules(Action):
     """Leave out rules that touch staff or this server, instead of refusing all."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Follow(Action):
     """Carry out the rules of a policy room as they come and go."""
 
@@ -171,7 +170,7 @@ class Follow(Action):
     """Its id, or an alias of this server."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Unfollow(Action):
     """Follow a policy room no more, and lift the entries that it kept."""
 
@@ -180,7 +179,7 @@ class Unfollow(Action):
     room: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Approve(Action):
     """Let an act be carried out that another member of staff proposed."""
 
@@ -189,7 +188,7 @@ class Approve(Action):
     proposal_id: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Reject(Action):
     """Turn a proposal down, or take one's own back."""
 
@@ -198,7 +197,7 @@ class Reject(Action):
     proposal_id: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Grant(Action):
     """Set the staff roles of an account."""
 
@@ -208,7 +207,7 @@ class Grant(Action):
     roles: frozenset[StaffRole]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SetMode(Action):
     """Switch between journalling and enforcing."""
 

@@ -10,13 +10,14 @@ import attrs
 
 from synapse_groupreg.policy.actions import Action
 from synapse_groupreg.policy.staff import Right
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.policy.appeals import Outcome
     from synapse_groupreg.policy.measures import Scope
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MakeAppeal(Action):
     """Appeal against a measure, as somebody whom it concerns; or answer a warning."""
 
@@ -27,7 +28,7 @@ class MakeAppeal(Action):
     """It stands in no journal."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DecideAppeal(Action):
     """Decide an appeal; the reason is told to who made it. What follows for the measure is carried out with it."""
 

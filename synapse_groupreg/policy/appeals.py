@@ -10,9 +10,8 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-import attrs
-
 from synapse_groupreg.policy.measures import Scope
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.policy.measures import Measure
@@ -31,7 +30,7 @@ class Outcome(enum.StrEnum):
     lifted = "lifted"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Appeal:
     """One appeal; times in milliseconds since the epoch. Its fields are the columns of its table."""
 

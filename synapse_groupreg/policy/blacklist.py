@@ -8,10 +8,9 @@ import functools
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-import attrs
-
 from synapse_groupreg.policy.measures import PEOPLE, Imposed, Measure, MeasureKind, Scope, SubjectKind, told
 from synapse_groupreg.policy.types import Account, Attempt, Found, Invite, Room, Violation, about_a_group, place
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AccountBlacklisted(Imposed):
     """The account, or the person behind it, is on the blacklist."""
 
@@ -27,7 +26,7 @@ class AccountBlacklisted(Imposed):
     scope: Scope
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InviteeBlacklisted(Violation):
     """The account that would be invited is on the blacklist. Why is not the inviter's business."""
 
@@ -35,14 +34,14 @@ class InviteeBlacklisted(Violation):
     invitee: bool = True
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RoomBlacklisted(Imposed):
     """The room is on the blacklist."""
 
     code: ClassVar[str] = "room-blacklisted"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ServerBlacklisted(Imposed):
     """The server that the account or the room belongs to is on the blacklist."""
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from urllib.parse import unquote
 
-import attrs
+from synapse_groupreg.values import frozen
 
 PREFIX = "!group"
 WORDS: Mapping[str, bool] = MappingProxyType(
@@ -46,7 +46,7 @@ _BEHIND_A_NAME = " ,:;\t"
 _AND = re.compile(r"(?:and\b|&|和|与|與|跟|及|와|과|하고)?\s*")
 
 
-@attrs.frozen
+@frozen
 class Asked:
     """A command; `written` is what stands behind it, such as a number."""
 
@@ -61,7 +61,7 @@ class Asked:
         return self.word in WITH_ARGUMENTS and bool(self.text)
 
 
-@attrs.frozen
+@frozen
 class Unknown:
     """A word that is no command, and the one that it resembles."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-import attrs
+from synapse_groupreg.values import frozen
 
 OFF = "off"
 _SECOND_MS = 1_000
@@ -42,7 +42,7 @@ _LIKE_A_TIME = re.compile(
 _LONGEST = 30
 
 
-@attrs.frozen
+@frozen
 class NoTime:
     """What somebody wrote where a time stands, and what looks like one and is none."""
 

@@ -8,10 +8,10 @@ group by trying; and it must not pass without a place either, since an invite ma
 
 from __future__ import annotations
 
-import attrs
+from synapse_groupreg.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Entry:
     """What decides whether an account may join a room that this server is in."""
 

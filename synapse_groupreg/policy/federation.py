@@ -6,15 +6,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import attrs
-
 from synapse_groupreg.policy.types import Found, RoomKind, Violation
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FederationClosed(Violation):
     """The new group would be closed to other servers, and somebody from another server was invited."""
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg.policy.labels import LABEL_TYPES
 from synapse_groupreg.policy.numbers import NUMBER, localpart
 from synapse_groupreg.policy.roles import Levels, power, power_of, users_of
 from synapse_groupreg.policy.widgets import WIDGET, WIDGETS
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +32,7 @@ _PUBLIC = "public_chat"
 _USER = re.compile(r"@[^:]*:.+")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Making:
     """What is known of a group to be, beside what its founder's client asked for."""
 

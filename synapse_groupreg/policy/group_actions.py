@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
 from synapse_groupreg.policy.actions import Action
 from synapse_groupreg.policy.staff import Right
+from synapse_groupreg.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MuteMember(Action):
     """Let somebody post nothing in a group until a time; again, to change it. `reason` is what they are told."""
 
@@ -25,7 +24,7 @@ class MuteMember(Action):
     """In an hour if it isn't said."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UnmuteMember(Action):
     """Let somebody post again before their mute ends."""
 
@@ -35,7 +34,7 @@ class UnmuteMember(Action):
     user_id: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OfferGroup(Action):
     """Offer to hand a group over, as its founder; again, to somebody else instead."""
 
@@ -45,7 +44,7 @@ class OfferGroup(Action):
     user_id: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AcceptGroup(Action):
     """Become the founder of a group that was offered."""
 
@@ -54,7 +53,7 @@ class AcceptGroup(Action):
     group: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeclineGroup(Action):
     """Turn the offer of a group down, or take one's own back."""
 
@@ -63,7 +62,7 @@ class DeclineGroup(Action):
     group: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SetCategory(Action):
     """Say what a group is about, as its founder; None: nothing."""
 
@@ -73,7 +72,7 @@ class SetCategory(Action):
     category: str | None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SlowDown(Action):
     """Let each member of a group post once in so many seconds; None: as they like."""
 

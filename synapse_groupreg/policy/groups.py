@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import attrs
-
 from synapse_groupreg.policy.roles import power
 from synapse_groupreg.policy.types import Found, Invite, Join, RoomKind, Send, Violation
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,14 +26,14 @@ _RESTRICTED = 50
 """The least level to write and to invite that Synapse sets in a room that it replaced."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RoomReplaced(Violation):
     """The group was upgraded: it goes on in its successor."""
 
     code: ClassVar[str] = "room-replaced"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Shape:
     """What shows whether a room is a direct chat."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Literal
 
-import attrs
+from synapse_groupreg.values import frozen
 
 OFFERED_MS = 7 * 86_400_000
 """How long an offer stands."""
@@ -19,7 +19,7 @@ _REPLIES: dict[str, Reply] = {
 _AROUND = ".,!:;。、\"'“”「」"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Handover:
     """An offer. Its fields are its columns."""
 

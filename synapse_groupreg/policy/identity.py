@@ -6,17 +6,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import attrs
 from typing_extensions import override
 
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.types import Account, Found, Invite, Join, Manage, Room, RoomKind, Send, Violation
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class IdentityRequired(Violation):
     """The account's identity is not verified as well as the act needs."""
 

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg import texts
 from synapse_groupreg.policy.roles import Role, power, power_of, users_of
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +37,7 @@ _TOMBSTONE = 150  # what replacing a room takes since version 12, where nobody i
 _MOST_LEVELS = 40  # an event has a greatest size, and somebody may have given each member a level of their own
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Roster:
     """Who stands where in a group, as far as its labels depend on it."""
 

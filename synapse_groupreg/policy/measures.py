@@ -10,9 +10,8 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg.policy.types import Violation
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,7 +102,7 @@ class ReportState(enum.StrEnum):
     """Decided so; why is kept."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Measure:
     """One measure; times in milliseconds since the epoch. Its fields are the columns of its table."""
 
@@ -157,7 +156,7 @@ class Measure:
         return self.room is None or self.room == room_id
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Imposed(Violation):
     """What every refusal because of a measure may mention."""
 

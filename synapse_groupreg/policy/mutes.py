@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import attrs
-
 from synapse_groupreg.policy.types import Send, Violation
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
@@ -22,7 +21,7 @@ LONGEST_MS = 30 * DAY_MS
 """Beyond that, people are removed from a group, or the staff are asked."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Mute:
     """That an account, and whoever else is the same person, can't post in a group. Its fields are its columns."""
 
@@ -35,7 +34,7 @@ class Mute:
     until_ms: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Muted(Violation):
     """The person may not post in this group for a while."""
 

@@ -6,16 +6,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import attrs
-
 from synapse_groupreg.policy.actions import Action
 from synapse_groupreg.policy.staff import Right
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.policy.packets import Attachment, PacketState
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MakePacket(Action):
     """Put together what is reported about measures; it is sent nowhere."""
 
@@ -25,7 +24,7 @@ class MakePacket(Action):
     attachments: tuple[Attachment, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SetPacket(Action):
     """Say how far a packet is; the reports of its measures follow."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-import attrs
+from synapse_groupreg.values import frozen
 
 MOST_MEASURES = 100
 
@@ -22,7 +22,7 @@ class PacketState(enum.StrEnum):
     """The authority confirmed it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Attachment:
     """A file that goes with a packet, by reference: it stays where it is."""
 
@@ -31,7 +31,7 @@ class Attachment:
     sha256: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Packet:
     """One packet, as it was when it was made. Its fields are the columns of its table."""
 

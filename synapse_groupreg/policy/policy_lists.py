@@ -16,6 +16,7 @@ import attrs
 
 from synapse_groupreg.policy.blacklist import is_glob, matches, server_matches
 from synapse_groupreg.policy.measures import SubjectKind
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -50,7 +51,7 @@ ALL_TYPES = tuple(name for names in TYPES.values() for name in names)
 _KIND_AND_AGE = {name: (kind, age) for kind, names in TYPES.items() for age, name in enumerate(names)}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PolicyRule:
     """A rule that bans: whom, and why."""
 
@@ -61,7 +62,7 @@ class PolicyRule:
     """The event that it was read from."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RuleEvent:
     """A state event of a policy room. Its content is empty once it was redacted."""
 
@@ -71,7 +72,7 @@ class RuleEvent:
     event_id: str | None = None
 
 
-@attrs.frozen
+@frozen
 class Target:
     """What a rule bars, as the blacklist names it. For a room that is named by an alias, the subject is the alias."""
 

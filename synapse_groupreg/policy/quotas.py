@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import attrs
-
 from synapse_groupreg.policy.types import Found, Join, RoomKind, Use, Violation
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
@@ -19,7 +18,7 @@ REMOTE_RESERVATION_MS = 600_000
 """The same for joining through another server, which may take minutes."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RoomFull(Violation):
     """The group has as many members as it may have."""
 
@@ -28,7 +27,7 @@ class RoomFull(Violation):
     limit: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TooManyFounded(Violation):
     """The person has founded as many groups as they may."""
 
@@ -37,7 +36,7 @@ class TooManyFounded(Violation):
     limit: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TooManyJoined(Violation):
     """The person is a member of as many groups as they may be."""
 

@@ -6,16 +6,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-import attrs
-
 from synapse_groupreg.policy.actions import Action
 from synapse_groupreg.policy.staff import Right
+from synapse_groupreg.values import frozen
 
 LONGEST_HOLD_MS = 1_096 * 86_400_000
 """Three years: whoever needs longer looks again, and extends it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HoldRecords(Action):
     """Keep the records of a time beyond the end of their keeping."""
 
@@ -29,7 +28,7 @@ class HoldRecords(Action):
     """The legal basis."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ExtendHold(Action):
     """Let a hold end at another time."""
 
@@ -40,7 +39,7 @@ class ExtendHold(Action):
     until_ms: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LiftHold(Action):
     """End a hold."""
 
@@ -50,7 +49,7 @@ class LiftHold(Action):
     hold_id: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PurgeDue(Action):
     """Remove at once all periods that are due."""
 
@@ -60,7 +59,7 @@ class PurgeDue(Action):
     """Those that a look at the store found, like `events 2026-05`."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RotateKeys(Action):
     """Renew the key that wraps the store's data keys and, with `signing`, the one that signs its checkpoints."""
 
@@ -69,7 +68,7 @@ class RotateKeys(Action):
     signing: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BeginShard(Action):
     """Let a log whose end was lost go on in a new shard, which names what was lost."""
 
@@ -78,7 +77,7 @@ class BeginShard(Action):
     log: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EraseRecords(Action):
     """Erase what the retention store says of an account, as soon as no duty to keep it runs."""
 
@@ -89,7 +88,7 @@ class EraseRecords(Action):
     """Why the duty to keep the records is over before `keep` is: a second member of staff has to agree."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Export(Action):
     """Take records out of a log, as bundles that anybody verifies: a room's or account's, a range, or a selection."""
 

@@ -8,9 +8,8 @@ import enum
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import attrs
-
 from synapse_groupreg.policy.types import Found, RoomKind, Violation
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -30,7 +29,7 @@ class Role(enum.StrEnum):
     member = "member"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FurtherCreators(Violation):
     """An upgrade names further creators: they would stand above all power levels for ever, as its founder does."""
 

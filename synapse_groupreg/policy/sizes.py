@@ -7,13 +7,13 @@ from __future__ import annotations
 import bisect
 from typing import TYPE_CHECKING
 
-import attrs
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SizeTier:
     """One of several tiers, the smallest first."""
 

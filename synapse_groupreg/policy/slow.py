@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import attrs
-
 from synapse_groupreg.policy.types import Send, Violation
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
@@ -17,7 +16,7 @@ LONGEST_S = 3_600
 SECOND_MS = 1_000
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SlowMode(Violation):
     """The person posted in this group a moment ago."""
 
@@ -28,7 +27,7 @@ class SlowMode(Violation):
     """How many of them are left."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Pace:
     """What a post comes too early for."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import enum
 
-import attrs
+from synapse_groupreg.values import frozen
 
 MANY_ACCOUNTS = 20
 """Accounts of this server that one member of staff may bar with one act."""
@@ -107,7 +107,7 @@ EVERYBODY = frozenset({Right.read_policy, Right.label_room, Right.look_after, Ri
 """Rights of every account of this server."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Staff:
     """Who acts: an account with the roles that it was granted."""
 

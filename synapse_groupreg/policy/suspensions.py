@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import attrs
-
 from synapse_groupreg.policy.measures import (
     SOMEBODY,
     Imposed,
@@ -22,6 +20,7 @@ from synapse_groupreg.policy.measures import (
     told,
 )
 from synapse_groupreg.policy.types import Attempt, Found, Invite, Join, Manage, Send, Violation, about_a_group, place
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.config import GroupRegConfig
@@ -36,49 +35,49 @@ _SWITCHES: dict[type[Attempt], Switch] = {
 """What an emergency stops each kind of attempt by."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PostingSuspended(Imposed):
     """The person may not post, in this group or in any."""
 
     code: ClassVar[str] = "posting-suspended"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ManagementSuspended(Imposed):
     """The person may not manage, this group or any."""
 
     code: ClassVar[str] = "management-suspended"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FoundingRevoked(Imposed):
     """The person may not found groups."""
 
     code: ClassVar[str] = "founding-revoked"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RoomPostingSuspended(Imposed):
     """Nobody may post in the group."""
 
     code: ClassVar[str] = "room-posting-suspended"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RoomJoiningSuspended(Imposed):
     """Nobody may join the group."""
 
     code: ClassVar[str] = "room-joining-suspended"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RoomClosed(Imposed):
     """The group is closed."""
 
     code: ClassVar[str] = "room-closed"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Emergency(Imposed):
     """What was tried is stopped for everybody, on the whole server or in the room."""
 

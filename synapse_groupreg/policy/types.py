@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import attrs
 
 from synapse_groupreg.policy.assurance import Assurance
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -31,7 +32,7 @@ class RoomKind(enum.StrEnum):
     space = "space"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Account:
     """What the rules need to know about an account."""
 
@@ -46,7 +47,7 @@ class Account:
     """Whether it has a staff role or is a server admin: an emergency leaves it able to act."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Room:
     """What the rules need to know about a room."""
 
@@ -62,7 +63,7 @@ class Room:
     """Whether it is a direct chat in which a member of staff sits."""
 
 
-@attrs.frozen
+@frozen
 class Use:
     """Places of a quota: how many are taken, how many there are."""
 
@@ -75,7 +76,7 @@ class Use:
         return self.used >= self.limit
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Send:
     """Publish an event in a room."""
 
@@ -92,7 +93,7 @@ class Send:
     """Set where the room is slow and the actor, who looks after nothing in it, posted a moment ago."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Join:
     """Become a member of a room, or ask to (knock)."""
 
@@ -104,7 +105,7 @@ class Join:
     """Both are None while no place is asked for."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Invite:
     """Invite an account to a room."""
 
@@ -114,7 +115,7 @@ class Invite:
     invitee: Account
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Found:
     """Make a room."""
 
@@ -133,7 +134,7 @@ class Found:
     joined: Use | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Manage:
     """Anything else that others see: kick, ban, alias, directory, upload, profile, status."""
 
@@ -144,7 +145,7 @@ class Manage:
     """Whether it is about the actor's own name or picture."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LogIn:
     """Log in, register under a name, or use an access token."""
 
@@ -172,7 +173,7 @@ def about_a_group(attempt: Attempt) -> bool:
     return where is None or where.kind is not RoomKind.direct
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Violation:
     """Why an attempt is refused; its attributes are the facts that the texts may show to the person who tried."""
 
@@ -183,7 +184,7 @@ class Violation:
         return attrs.asdict(self, recurse=False)
 
 
-@attrs.frozen
+@frozen
 class Verdict:
     """All violations of one attempt, in the order of its table; allowed if there are none."""
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from synapse_groupreg.retention.records import b64, canonical
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ FILTERS = frozenset({"room", "account", "kinds", "types", "verdicts", "from_ms",
 """Conditions that a bundle of mode `filter` can name. All that it has hold for each of its records."""
 
 
-@attrs.frozen
+@frozen
 class Subject:
     """Whom a bundle is about: `room`, or `account` (as the one who acts)."""
 
@@ -39,7 +40,7 @@ class Subject:
     name: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Anchor:
     """Where, outside the operator's reach, the bundle's checkpoint is kept too: whoever doubts compares it there."""
 
@@ -48,7 +49,7 @@ class Anchor:
     """For a person: the event and room, or the file and whose machine."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Manifest:
     """What a bundle says of itself. Exactly what its mode needs of `subject`, `range` and `filter` is given."""
 
@@ -99,7 +100,7 @@ class Manifest:
         }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Tallied:
     """That a close record commits to how often a token stands in its period, and where last."""
 
@@ -124,7 +125,7 @@ class Tallied:
         }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BundleRecord:
     """A record with what is disclosed of it."""
 

@@ -13,16 +13,15 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-import attrs
-
 from synapse_groupreg.retention.findings import Broken, Counts, Finding, Findings
 from synapse_groupreg.retention.shown import RecordReader, Wanted
+from synapse_groupreg.values import frozen
 
 LINES = 500
 """Of one chunk: enough to be worth handing over, and few enough that many can wait."""
 
 
-@attrs.frozen
+@frozen
 class Chunk:
     """Lines of records."""
 
@@ -35,7 +34,7 @@ class Chunk:
     wanted: Wanted
 
 
-@attrs.frozen
+@frozen
 class ReadChunk:
     """What the lines of a chunk show."""
 

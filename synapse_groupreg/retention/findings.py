@@ -10,6 +10,8 @@ from typing import Any, Literal, Self
 import attrs
 from typing_extensions import override
 
+from synapse_groupreg.values import frozen
+
 MOST = 20
 """After so many failures a bundle is not read on."""
 
@@ -22,7 +24,7 @@ class NoBundle(Broken):
     """The file is something else than a bundle."""
 
 
-@attrs.frozen
+@frozen
 class Finding:
     """Something that is wrong, and where. Line 1 is the manifest."""
 
@@ -82,7 +84,7 @@ class Counts:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Coverage:
     """How far the records of one token of the subject are all there. A token lives for one period."""
 
@@ -97,7 +99,7 @@ class Coverage:
     """The period's first and last index; None if no close record shows them."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Report:
     """The result. Nothing of it but `findings` may be believed while there are any."""
 

@@ -18,6 +18,7 @@ from typing import TypeAlias
 import attrs
 
 from synapse_groupreg.retention.tree import HASH_BYTES
+from synapse_groupreg.values import frozen
 
 Sign: TypeAlias = Callable[[bytes], bytes]
 """The Ed25519 signature of a message by a key that the function knows."""
@@ -53,7 +54,7 @@ def _key_bytes(_: object, __: object, public: bytes) -> None:
         raise NoteError(f"a public Ed25519 key has {_KEY_BYTES} bytes")
 
 
-@attrs.frozen
+@frozen
 class Key:
     """A public key that notes are verified with, under the name of who signs with it. Raises NoteError."""
 
@@ -105,7 +106,7 @@ def _extensions(_: object, __: object, lines: tuple[str, ...]) -> None:
         raise NoteError("an extension of a checkpoint is one line that is not empty")
 
 
-@attrs.frozen
+@frozen
 class Checkpoint:
     """What a log was at some moment: its name, how many leaves it had and the root of the tree. Raises NoteError."""
 
@@ -130,7 +131,7 @@ class Checkpoint:
         return cls(origin, int(size), _unb64(root, "the root of a tree"), tuple(extensions))
 
 
-@attrs.frozen
+@frozen
 class Note:
     """A text and who of those that were asked about has signed it."""
 

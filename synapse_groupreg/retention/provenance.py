@@ -15,6 +15,7 @@ from synapse_groupreg.retention.notes import Checkpoint, Key, NoteError, open_no
 from synapse_groupreg.retention.records import FROM_URL, TO_URL, LogName, canonical
 from synapse_groupreg.retention.strict_json import SpellingError, parse, unb64_strict
 from synapse_groupreg.retention.tree import HASH_BYTES
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +33,7 @@ _NO_HASH = f"a hash is {HASH_BYTES} bytes in base64url, without padding"
 _PROOF, _PROVED = b'{"proof":["', b'"]}\n'
 
 
-@attrs.frozen
+@frozen
 class Trust:
     """What the verifier was given to trust."""
 
@@ -42,7 +43,7 @@ class Trust:
     """Keys of the homeserver by id, like `ed25519:a_AbCd`."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Provenance:
     """What the first line establishes for the rest."""
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from synapse_groupreg.values import frozen
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -81,7 +83,7 @@ def log_of(kind: Kind) -> LogName:
     return LogName.acts if kind in _ACTS else LogName.events
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Entry:
     """What a source hands to a log. `source` and `position` are unique together and ascend within a source."""
 
@@ -133,7 +135,7 @@ FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")
 """And back; what base64url doesn't have becomes what base64 doesn't have either."""
 
 
-@attrs.frozen
+@frozen
 class Name:
     """A room or account under its token of one period."""
 

@@ -31,6 +31,7 @@ from synapse_groupreg.retention.records import (
     salt,
     unb64,
 )
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -60,7 +61,7 @@ class Purpose(enum.StrEnum):
     """Finding a name by a keyed digest."""
 
 
-@attrs.frozen
+@frozen
 class WrappingKey:
     """A key that wraps data keys; it lies outside the store."""
 
@@ -68,7 +69,7 @@ class WrappingKey:
     secret: bytes = attrs.field(repr=False)
 
 
-@attrs.frozen
+@frozen
 class KeyRing:
     """All wrapping keys: the first one wraps, each one unwraps what it wrapped."""
 
@@ -152,7 +153,7 @@ class _Seeded(Mapping[str, bytes]):
         return len(self._fields)
 
 
-@attrs.frozen
+@frozen
 class Details:
     """The sensitive fields of a record as they are kept: what can be disclosed, and digests of what was erased."""
 

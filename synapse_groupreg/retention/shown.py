@@ -20,6 +20,7 @@ from synapse_groupreg.retention.plain import SALT, TOKEN, read_plain
 from synapse_groupreg.retention.provenance import texts
 from synapse_groupreg.retention.records import VERSION, b64
 from synapse_groupreg.retention.strict_json import LARGEST, SpellingError, parse, unb64_strict
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +52,7 @@ _TOKEN = re.compile(TOKEN)
 _SALT = re.compile(SALT)
 
 
-@attrs.frozen
+@frozen
 class Wanted:
     """What somebody needs to know of each record: all else is forgotten where its line was read."""
 

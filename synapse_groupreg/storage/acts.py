@@ -7,11 +7,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg.retention.records import Entry, Kind
 from synapse_groupreg.storage import paging
 from synapse_groupreg.storage.entries import draft, given
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +23,7 @@ _KINDS = {"hold": Kind.hold, "extend-hold": Kind.hold, "lift-hold": Kind.hold}
 """Actions whose records are of a kind of their own."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Act:
     """One line of the journal."""
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ _CHANGES = (
 )
 
 
-@attrs.frozen
+@frozen
 class _Known:
     """What is known without counting: the members by the last full count and the changes since."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,7 @@ _KEEP_MS = 3_600_000
 _TOO_MANY = 5_000
 
 
-@attrs.frozen
+@frozen
 class News:
     """What changed since a version; `everything` where it can't be told or isn't worth telling one by one."""
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg.storage import paging
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,7 @@ _COLUMNS = "id, account, reason, duty_ended, author, asked_ms, next_ms, names, r
 _ERASED = "erased"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Erasure:
     """A wish to erase what the retention store says of an account up to `asked_ms`."""
 

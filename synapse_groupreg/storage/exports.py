@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ExportRow:
     """An export."""
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import GLOBS, Measure, SubjectKind
 from synapse_groupreg.storage import changes, identity, measures, meta, mutes, reported, rooms, staff
 from synapse_groupreg.storage.database import pages, select_in
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Facts:
     """Either everything, or what there is now about the subjects that changed."""
 

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.storage.database import select_in
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +19,7 @@ THREEPID = "threepid"
 """The provider of verified e-mail addresses and telephone numbers: Synapse itself."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Identity:
     """What one provider says about an account."""
 

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from synapse_groupreg.policy.assurance import Assurance
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +21,7 @@ _NAMES = " ".join(f"WHEN {level.value} THEN '{level.name}'" for level in Assuran
 _PERSON = '"person": "known"'
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImportRow:
     """A line of the file; of the reference only its keyed digest."""
 
@@ -33,7 +32,7 @@ class ImportRow:
     new_person_id: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Tally:
     """What a commit did, in accounts."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.storage import paging
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ PURGE, LOOK, ROTATE, EPOCH, ERASE = "purge", "look", "rotate", "epoch", "erase"
 _HOLD = "id, log, from_ms, to_ms, until_ms, reason, basis, author, made_ms, lifted_ms, lifted_by"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Hold:
     """Records from `from_ms` to `to_ms` that are kept until `until_ms`, whatever `keep` says."""
 
@@ -48,7 +49,7 @@ class Hold:
         return self.from_ms <= newest_ms and oldest_ms <= self.to_ms
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Work:
     """Something that the recorder is to do."""
 

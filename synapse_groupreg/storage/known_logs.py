@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from synapse_groupreg.storage import keeping
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _COLUMNS = "log, shard, signing_key, wrapping_key, origin, size, root, noted_ms"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class KnownLog:
     """A shard of a log."""
 
@@ -77,7 +78,7 @@ def remember(txn: Transaction, logs: Iterable[KnownLog]) -> None:
         )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Remembered:
     """What Synapse's database says of the retention store when a process starts."""
 

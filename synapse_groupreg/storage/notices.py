@@ -7,9 +7,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg.storage import paging
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +28,7 @@ _MINUTE_MS = 60_000
 _COLUMNS = "id, account, code, attempt, room_id, facts, state, created_ms, next_ms, tries, sent_ms, problem"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Notice:
     """One notice. `room_id` is where the refused act happened; empty if in none."""
 

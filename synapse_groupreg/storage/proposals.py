@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from synapse_groupreg.storage import paging
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
@@ -19,7 +20,7 @@ _COLUMNS = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Proposal:
     """An act as its author wanted it, whom it would touch, and what became of it."""
 

@@ -11,6 +11,7 @@ import attrs
 from synapse_groupreg.retention.records import Entry, Kind
 from synapse_groupreg.storage import paging
 from synapse_groupreg.storage.entries import draft
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ _STRAGGLERS_MS = 5_000
 """How long after its minute a refusal may still come in, without making an entry of its own."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Refusal:
     """One attempt that a rule objected to; `dry` if it was let through all the same."""
 
@@ -41,7 +42,7 @@ class Refusal:
     """Where it was tried from, for the record, if that is to be kept: `ip`, `user_agent`."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Summary:
     """All refusals of an account under one code in one minute."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _COLUMNS = "measure_id, room_id, due_ms, next_ms, tries, done_ms, problem"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Removal:
     """One group."""
 

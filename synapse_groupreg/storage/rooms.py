@@ -14,6 +14,7 @@ from synapse_groupreg.policy.numbers import read
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import identity, numbers, paging, state
 from synapse_groupreg.storage.database import pages, select_in
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +25,7 @@ _COLUMNS = "room_id, kind, founder, successor, members"
 _EXCEPTIONAL = "(members IS NOT NULL OR successor IS NOT NULL)"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RoomRow:
     """One room. `members` is the last count above the smallest tier of `members_over`, else None."""
 

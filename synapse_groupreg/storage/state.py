@@ -7,13 +7,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg.policy.entry import Entry
 from synapse_groupreg.policy.groups import DIRECT_MEMBERS, FOUNDING, Shape
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import arrivals
 from synapse_groupreg.storage.database import select_in
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +28,7 @@ _CREATORS_ABOVE_ALL = 12  # the first room version in which creators stand above
 _MEMBERS = "FROM current_state_events WHERE room_id = ? AND type = 'm.room.member'"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Create:
     """What the create event of a room says."""
 
@@ -51,7 +50,7 @@ class Create:
         return (self.creator, *self.additional_creators) if self.creators_above else ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Tombstone:
     """The tombstone of a room, and the power levels beside it."""
 

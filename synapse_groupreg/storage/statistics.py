@@ -6,17 +6,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import meta, rooms, state
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Transaction
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Group:
     """A group as the plan shows it."""
 
@@ -28,7 +27,7 @@ class Group:
     founder_present: bool
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LocalAccount:
     """An account that has to do with exemptions."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import attrs
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -92,7 +92,7 @@ class Block(NamedTuple):
     last_ms: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Head:
     """Where a log stands."""
 
@@ -116,7 +116,7 @@ class Head:
     """When a period was last removed."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Batch:
     """Records that go in together, with what the head becomes by them."""
 
@@ -128,7 +128,7 @@ class Batch:
     after: Head
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Selection:
     """Which records of a period are wanted: all conditions that are given. Times are inclusive."""
 
@@ -149,7 +149,7 @@ class Selection:
     """Only indexes from here on; for going on, the oldest first."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PeriodInfo:
     """A period that is there."""
 

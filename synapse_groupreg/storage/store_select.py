@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import attrs
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ class Window(NamedTuple):
     high: int
 
 
-@attrs.frozen
+@frozen
 class _Branch:
     """An index that leads: its column and value, and a condition that belongs to it."""
 

@@ -8,11 +8,11 @@ import re
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
-import attrs
 from pydantic import BaseModel, ValidationError
 
 from synapse_groupreg.errors import Invalid, Problem
 from synapse_groupreg.handlers.rights import require
+from synapse_groupreg.values import frozen
 from synapse_groupreg.web.bodies import SHAPES, Body, Query
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _NO_MOMENT = frozenset({"int_type", "int_parsing", "int_from_float", "greater_th
 _SHOULD = re.compile(r"^\w+ should ")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Call:
     """A request that was let in and checked."""
 
@@ -61,7 +61,7 @@ class Call:
     """An instance of the endpoint's body model."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Endpoint:
     """One line of the table in `api.py`."""
 

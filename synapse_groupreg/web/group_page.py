@@ -11,6 +11,7 @@ import attrs
 
 from synapse_groupreg import texts
 from synapse_groupreg.policy.numbers import alias
+from synapse_groupreg.values import frozen
 from synapse_groupreg.web import pages
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ HEADERS = {"Cache-Control": "public, max-age=5"}
 """For a page that everybody may see; one behind a link is kept nowhere."""
 
 
-@attrs.frozen
+@frozen
 class Line:
     """What is said of one measure."""
 

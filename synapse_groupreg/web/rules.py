@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg import texts
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.commands import write
+from synapse_groupreg.values import frozen
 from synapse_groupreg.web import pages
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ _CODE_LIMITS = {"room-full": "members_per_room", "too-many-founded": "rooms_foun
 _DAY_MS = 86_400_000
 
 
-@attrs.frozen
+@frozen
 class Need:
     """A line of the table: to do this, that assurance is needed."""
 

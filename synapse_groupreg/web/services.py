@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.database import Database
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Services:
     """Made once by `module.py`."""
 

@@ -15,6 +15,7 @@ import attrs
 
 from synapse_groupreg.cli.trial import samples
 from synapse_groupreg.cli.trial.folder import SERVER_NAME
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from synapse_groupreg.cli.output import Output
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.rig.layout import Layout
 
 
-@attrs.frozen
+@frozen
 class Attempt:
     """One thing to try: something is refused, staff changes something, the same thing is allowed."""
 

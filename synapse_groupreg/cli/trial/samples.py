@@ -7,13 +7,12 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-import attrs
-
 from synapse_groupreg.cli.client import Client, path
 from synapse_groupreg.cli.failures import NotAllowed, NotFound
 from synapse_groupreg.cli.session import Session
 from synapse_groupreg.cli.trial.folder import SERVER_NAME, write_secret
 from synapse_groupreg.rig.accounts import register
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +31,7 @@ FULL, NOTICES = "reading-circle", "notice-board"
 _CLIENT = "/_matrix/client/v3/"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Group:
     """One sample group."""
 

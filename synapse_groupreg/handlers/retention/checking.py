@@ -19,6 +19,7 @@ from synapse_groupreg.retention import ed25519, notes, tree
 from synapse_groupreg.retention.sealing import SealError
 from synapse_groupreg.storage.store import Selection
 from synapse_groupreg.storage.store_tree import StoredTree
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -40,7 +41,7 @@ _PAGE = 2000
 _BLOCK = 1 << tree.BLOCK_LEVEL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Checked:
     """What came of it."""
 

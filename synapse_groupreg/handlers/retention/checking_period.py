@@ -14,6 +14,7 @@ from synapse_groupreg.retention.records import KIND_NUMBERS, Kind, b64, unb64
 from synapse_groupreg.retention.sealing import Purpose, SealError
 from synapse_groupreg.retention.tally import tally_root
 from synapse_groupreg.storage.store import Selection
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ _MANY = 1000
 SERVER = "tell who develops synapse_groupreg: the store is as it was written, and was written wrongly"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Fault:
     """Something that is not what it should be, at one place or at several."""
 

@@ -23,6 +23,7 @@ from synapse_groupreg.retention.records import FIELDS, KIND_NUMBERS, NAMES, Kind
 from synapse_groupreg.retention.tally import tallied
 from synapse_groupreg.storage.store import Period, Row, Selection
 from synapse_groupreg.storage.store_tree import StoredTree
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +43,7 @@ _CHUNK = 128 * 1024
 _CLOSE, _TALLY = KIND_NUMBERS[Kind.close], KIND_NUMBERS[Kind.tally]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Part:
     """One bundle of an export: what it takes from one shard, as of one checkpoint."""
 
@@ -58,7 +59,7 @@ class Part:
     """How many it has, roughly, for who waits; None if that isn't known."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Said:
     """What a bundle says of who made it, and what for."""
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg.retention.records import Kind, LogName, b64
 from synapse_groupreg.storage import acts, keeping, outbox
 from synapse_groupreg.storage.entries import OUTBOX, draft
 from synapse_groupreg.storage.store import Period
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Standing:
     """How far a period is from its removal."""
 

@@ -12,8 +12,6 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg.errors import CannotStart, Unavailable
 from synapse_groupreg.handlers.retention.keys import about, open_period_keys
 from synapse_groupreg.handlers.retention.log import origin_of
@@ -21,6 +19,7 @@ from synapse_groupreg.retention.records import NAMES, Header, Kind, b64
 from synapse_groupreg.retention.sealing import Details, PeriodKeys, Purpose, SealError, unpack
 from synapse_groupreg.retention.tree import leaf_hash
 from synapse_groupreg.storage.store import Selection, StoreUnavailable
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -38,7 +37,7 @@ class Removed(Exception):
     """The period was purged while it was read."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OpenRecord:
     """A record as far as it can still be read."""
 

@@ -28,6 +28,7 @@ from synapse_groupreg.storage import acts, events, generations, outbox, reported
 from synapse_groupreg.storage.entries import OUTBOX
 from synapse_groupreg.storage.generations import GENERATION
 from synapse_groupreg.storage.store import Selection
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -46,7 +47,7 @@ _PAGE = 1000
 _MINUTE_MS = 60_000
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Stand:
     """What Synapse's database says."""
 

@@ -12,12 +12,11 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-import attrs
-
 from synapse_groupreg.errors import Invalid, Problem
 from synapse_groupreg.handlers.retention.reading import Removed
 from synapse_groupreg.retention.records import KIND_NUMBERS, Kind, LogName, log_of
 from synapse_groupreg.storage.store import Selection
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +33,7 @@ _OF_BOTH = {Kind.key, Kind.tally, Kind.close, Kind.epoch}
 _TOKEN = re.compile(r"\d{1,9}\.\d{1,18}(_\d{1,9}\.\d{1,18})*", re.ASCII)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Wanted:
     """What a search is for: records that meet all conditions that are given. Times are inclusive."""
 
@@ -70,7 +69,7 @@ END = Position(0, 0)
 """There is nothing more."""
 
 
-@attrs.frozen
+@frozen
 class Hit:
     """A record that was found."""
 

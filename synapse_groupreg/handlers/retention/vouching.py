@@ -7,13 +7,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from synapse_groupreg.errors import Conflict
 from synapse_groupreg.retention import ed25519, notes
 from synapse_groupreg.retention.records import KIND_NUMBERS, Kind
 from synapse_groupreg.storage.store import Selection
 from synapse_groupreg.storage.store_tree import StoredTree
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +24,7 @@ _KEYS = Selection(kinds=(KIND_NUMBERS[Kind.key],))
 _MANY = 1000
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Voucher:
     """What the first line of a bundle says of key and checkpoint."""
 

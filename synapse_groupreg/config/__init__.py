@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from synapse_groupreg.config.documented import meanings
 from synapse_groupreg.config.groups import GroupsConfig
 from synapse_groupreg.config.retention import ROOM_ID, RetentionConfig
 from synapse_groupreg.config.types import (
@@ -328,7 +329,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _meaning(details: ErrorDetails) -> str:
-    return _section(details).model_fields[str(details["loc"][-1])].description or ""
+    return meanings(_section(details))[str(details["loc"][-1])]
 
 
 def _unknown_key(details: ErrorDetails) -> str:

@@ -99,4 +99,4 @@ Categories = Annotated[tuple[Annotated[str, AfterValidator(_category)], ...], Af
 class Section(BaseModel):
     """Options that belong together; the docstring under each is its documentation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

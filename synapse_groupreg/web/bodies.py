@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from synapse_groupreg.config.documented import document
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.measures import MeasureKind, ReportState, Scope, Switch
 from synapse_groupreg.policy.policy_lists import RuleKind
@@ -21,7 +22,7 @@ _MAX_MS = 253_402_300_799_000  # the end of the year 9999
 class Body(BaseModel):
     """A JSON object; unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True, json_schema_extra=document)
 
 
 def _assurance(value: object) -> object:
@@ -226,7 +227,7 @@ class ImportRowsBody(Body):
 class Query(BaseModel):
     """Query parameters; those that an endpoint doesn't know are ignored, as Matrix clients expect."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, defer_build=True, json_schema_extra=document)
 
 
 class ActQuery(Query):

@@ -90,8 +90,7 @@ class GroupRegModule:
         self._words = Words(self._database, self._homeserver, config.texts.default_language)
         metrics.follow_snapshot(self._snapshot, self._homeserver)
         self._parts = Parts(self._process())
-        if self._serves_staff or api.should_run_background_tasks():
-            self._parts.check()
+        self._parts.check()
         self._serve()
         self._loop()
         give_memory_back()
@@ -107,11 +106,6 @@ class GroupRegModule:
             problems = "".join(f"\n  {problem}" for problem in error.problems)
             message = f"synapse_groupreg can't start with this configuration:{problems}"
             raise ConfigError(message) from None
-
-    @property
-    def _serves_staff(self) -> bool:
-        """Whether requests of staff come here: `docs/install.md` has the proxy send them to the main process."""
-        return self._api.worker_name is None
 
     def _process(self) -> Process:
         return Process(

@@ -27,8 +27,14 @@ class Parts:
 
     def check(self) -> None:
         """Say at start what is wrong with the retention store, where it will be used. Raises CannotStart."""
-        if self.recording is not None and self._process.api.should_run_background_tasks():
-            in_a_thread(self.recording.check)
+        api = self._process.api
+        runs_by_the_clock = api.should_run_background_tasks()
+        serves_staff = (
+            api.worker_name is None
+        )  # `docs/install.md` has the proxy send their requests to the main process
+        recording = self.recording if runs_by_the_clock or serves_staff else None
+        if recording is not None and runs_by_the_clock:
+            in_a_thread(recording.check)
 
     @cached_property
     def recording(self) -> Recording | None:
@@ -41,7 +47,6 @@ class Parts:
         process = self._process
         if not process.config.retention.enabled:
             return None
-
         return in_a_thread(lambda: Recording(process))
 
     @cached_property

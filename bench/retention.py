@@ -186,7 +186,7 @@ def runs(given: argparse.Namespace, folder: Path) -> Iterator[tuple[str, list[fl
     traffic, engines = Traffic(given.records), given.engines.split(",")
     with postgres(folder) if "postgres" in engines else contextlib.nullcontext({}) as arguments:
         for _ in range(given.runs):
-            yield "file append + fdatasync, records/s", [raw_file(folder, traffic)]
+            yield "file append + fdatasync, records/s", [raw_file(folder, traffic)[0]]
             if arguments:
                 yield "COPY, no index, records/s", [raw_copy(arguments, traffic)]
             for engine in engines:

@@ -48,6 +48,7 @@ MONTH = Period(1, "2026-11")
 PAGE = 100
 GIVEN = "GROUPREG_BENCH_POSTGRES"
 SEARCHES = 300
+FILE = "file append + fdatasync"
 _READS_BY_HELPERS = 18
 """PostgreSQL's version from which three helpers read what lies scattered, unless told not to: docs/retention.md."""
 
@@ -212,18 +213,19 @@ def measure(settings: dict[str, Any], folder: Path | None, traffic: Traffic) -> 
     return found
 
 
-def raw_file(folder: Path, traffic: Traffic) -> float:
-    """Records a second into a file."""
-    batch = os.urandom(250 * BATCH)
-    with (folder / "raw").open("wb") as file:
+def raw_file(folder: Path, traffic: Traffic) -> tuple[float, float]:
+    """Records a second into a file, and the milliseconds to remove that."""
+    batch, path = os.urandom(250 * BATCH), folder / "raw"
+    with path.open("wb") as file:
         began = time.perf_counter()
         for _ in range(traffic.records // BATCH):
             file.write(batch)
             file.flush()
             os.fdatasync(file.fileno())
         took = time.perf_counter() - began
-    (folder / "raw").unlink()
-    return traffic.records / took
+    began = time.perf_counter()
+    path.unlink()
+    return traffic.records / took, (time.perf_counter() - began) * 1000
 
 
 def raw_copy(arguments: dict[str, Any], traffic: Traffic) -> float:
@@ -267,13 +269,7 @@ def postgres(folder: Path) -> Iterator[dict[str, Any]]:
     try:
         process.wait_until(cluster.answers)
         place = cluster.database("postgres")
-        yield {
-            "host": place.host,
-            "port": place.port,
-            "user": place.user,
-            "password": place.password,
-            "dbname": place.name,
-        }
+        yield {name: getattr(place, name) for name in ("host", "port", "user", "password")} | {"dbname": place.name}
     finally:
         process.kill()
 
@@ -311,13 +307,15 @@ def main() -> None:
     given = parser.parse_args()
     traffic = Traffic(given.records)
     engines: dict[str, list[dict[str, Any]]] = {engine: [] for engine in given.engines.split(",")}
-    raw: dict[str, list[float]] = {"file append + fdatasync": [], "COPY, no index": []}
+    raw: dict[str, list[float]] = {FILE: [], "COPY, no index": []}
+    removed: list[float] = []
     folder = Path(tempfile.mkdtemp(prefix="groupreg-bench-"))
     nothing: contextlib.AbstractContextManager[dict[str, Any]] = contextlib.nullcontext({})
     try:
         with postgres(folder) if "postgres" in engines else nothing as arguments:
             for _ in range(given.runs):
-                raw["file append + fdatasync"].append(raw_file(folder, traffic))
+                for values, value in zip((raw[FILE], removed), raw_file(folder, traffic), strict=True):
+                    values.append(value)
                 if "postgres" in engines:
                     raw["COPY, no index"].append(raw_copy(arguments, traffic))
                 for engine, runs in engines.items():
@@ -330,6 +328,7 @@ def main() -> None:
     for what, values in raw.items():
         if values:
             say(what, values, "records/s")
+    say("that file removed", removed, "ms")
     for engine, runs in engines.items():
         report(engine, runs)
 

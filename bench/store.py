@@ -48,7 +48,6 @@ MONTH = Period(1, "2026-11")
 PAGE = 100
 GIVEN = "GROUPREG_BENCH_POSTGRES"
 SEARCHES = 300
-FILE = "file append + fdatasync"
 _READS_BY_HELPERS = 18
 """PostgreSQL's version from which three helpers read what lies scattered, unless told not to: docs/retention.md."""
 
@@ -307,17 +306,14 @@ def main() -> None:
     given = parser.parse_args()
     traffic = Traffic(given.records)
     engines: dict[str, list[dict[str, Any]]] = {engine: [] for engine in given.engines.split(",")}
-    raw: dict[str, list[float]] = {FILE: [], "COPY, no index": []}
-    removed: list[float] = []
+    raw: dict[str, list[float]] = {}
     folder = Path(tempfile.mkdtemp(prefix="groupreg-bench-"))
     nothing: contextlib.AbstractContextManager[dict[str, Any]] = contextlib.nullcontext({})
     try:
         with postgres(folder) if "postgres" in engines else nothing as arguments:
             for _ in range(given.runs):
-                for values, value in zip((raw[FILE], removed), raw_file(folder, traffic), strict=True):
-                    values.append(value)
-                if "postgres" in engines:
-                    raw["COPY, no index"].append(raw_copy(arguments, traffic))
+                for what, value in beside(folder, arguments, traffic):
+                    raw.setdefault(what, []).append(value)
                 for engine, runs in engines.items():
                     runs.append(measure(*place(engine, folder, arguments), traffic))
                     if engine == "postgres":
@@ -326,11 +322,18 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"{given.records:,} records, {given.runs} runs, load {os.getloadavg()[0]:.1f}")
     for what, values in raw.items():
-        if values:
-            say(what, values, "records/s")
-    say("that file removed", removed, "ms")
+        say(what, values, "")
     for engine, runs in engines.items():
         report(engine, runs)
+
+
+def beside(folder: Path, arguments: dict[str, Any], traffic: Traffic) -> Iterator[tuple[str, float]]:
+    """What nothing could be faster than."""
+    appended, removed = raw_file(folder, traffic)
+    yield "file append + fdatasync, records/s", appended
+    yield "that file removed, ms", removed
+    if arguments:
+        yield "COPY, no index, records/s", raw_copy(arguments, traffic)
 
 
 def empty(arguments: dict[str, Any]) -> None:

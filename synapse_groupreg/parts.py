@@ -29,9 +29,8 @@ class Parts:
         """Say at start what is wrong with the retention store, where it will be used. Raises CannotStart."""
         api = self._process.api
         runs_by_the_clock = api.should_run_background_tasks()
-        serves_staff = (
-            api.worker_name is None
-        )  # `docs/install.md` has the proxy send their requests to the main process
+        # `docs/install.md` has the proxy send requests of staff to the main process.
+        serves_staff = api.worker_name is None
         recording = self.recording if runs_by_the_clock or serves_staff else None
         if recording is not None and runs_by_the_clock:
             in_a_thread(recording.check)

@@ -91,6 +91,8 @@ def test_a_record_has_one_spelling(old: str, new: str, said: str) -> None:
         ('"room_prev":null', '"room_prev":7'),
         ('"room_prev":null', '"room_prev":2'),
         (',"room_prev":null', ""),
+        ('"actor_prev":null', '"actor_prev":7'),
+        ('"actor_prev":null', '"actor_prev":2'),
         ('"type":"m.room.message"', '"count":1,"type":"m.room.message"'),
         ('"type":"m.room.message"', '"type":["m.room.message"]'),
         (',"k":"event"', ',"count":1,"k":"event"'),

@@ -181,8 +181,12 @@ def test_hashes_have_one_spelling_each() -> None:
             with pytest.raises(ValueError, match=r"."):
                 hashes(proof)
             assert plain_proof(line_of(proof)) is None
-    with pytest.raises(ValueError, match="a hash is 32 bytes"):
-        hashes([first + others[0][0], others[0][1:]])
+    # Characters that are none, as many as a hash has: without them, two of these would be one hash of the right form.
+    passed_over = ["!" * 22 + first[:21], first[-21:] + "!" * 22, *others]
+    assert plain_proof(line_of(passed_over)) is None
+    for proof in ([first + others[0][0], others[0][1:]], passed_over):
+        with pytest.raises(ValueError, match="a hash is 32 bytes"):
+            hashes(proof)
 
 
 def test_a_proof_whose_hashes_stand_elsewhere_is_not_read_the_short_way() -> None:

@@ -83,7 +83,8 @@ def stay(txn: Transaction, taker: Taker, attempt: Join) -> bool:
     if state.membership(txn, room_id, user_id) != "join":
         return False
     quotas.reserve_member(txn, room_id, user_id, now_ms=taker.now_ms, ttl_ms=LOCAL_RESERVATION_MS)
-    if attempt.actor.local:
+    row = rooms.ensure(txn, room_id)
+    if attempt.actor.local and (row is None or row.kind is RoomKind.group):
         quotas.reserve(txn, subject, quotas.JOINED, room_id, taker.now_ms + LOCAL_RESERVATION_MS)
     return True
 

@@ -162,10 +162,12 @@ class Places(Rooms):
 
     @rule(choice=ANY)
     def lose_the_state_and_get_it_back(self, choice: int) -> None:
-        """The room is purged without a word, and joined again through another server."""
+        """The room is purged without a word, and joined again through another server. What was under way there fails."""
         found = self.rooms(RoomKind.group)
         if found:
-            self.world.database.do(seed.purge_and_return, found[choice % len(found)].room_id)
+            room = found[choice % len(found)]
+            self.world.pending = [ask for ask in self.world.pending if ask.room is not room]
+            self.world.database.do(seed.purge_and_return, room.room_id)
 
     @rule(kept=st.sampled_from([0, 1, 5]))
     def prune_the_stream(self, kept: int) -> None:

@@ -94,6 +94,14 @@ def test_who_leaves_while_their_profile_changes_frees_it_only_when_that_is_over(
     assert (scene.members(room_id), scene.joined(BEN)) == (1, 0)
 
 
+@pytest.mark.parametrize("kind", [RoomKind.direct, RoomKind.space])
+def test_a_profile_that_changes_where_no_group_is_takes_no_place_among_groups(scene: Scene, kind: RoomKind) -> None:
+    room_id = scene.room(kind=kind, space=kind is RoomKind.space, members=[BEN])
+    assert scene.join(BEN, room_id) == places.Outcome()
+    scene.be(room_id, BEN, "leave")
+    assert scene.joined(BEN) == 0
+
+
 @pytest.mark.parametrize("before", ["leave", "invite", "ban"])
 @pytest.mark.parametrize("after", ["leave", "ban"])
 def test_only_who_came_in_can_free_it_by_leaving(scene: Scene, before: str, after: str) -> None:

@@ -162,7 +162,7 @@ class Places(Rooms):
 
     @rule(choice=ANY)
     def lose_the_state_and_get_it_back(self, choice: int) -> None:
-        """The room is purged without a word, and joined again through another server. What was under way there fails."""
+        """The room is purged without a word, with what was under way there, and joined again through another server."""
         found = self.rooms(RoomKind.group)
         if found:
             room = found[choice % len(found)]

@@ -42,6 +42,7 @@ class RecordKeeping:
         recorder = self._recorder(process.notice_account)
         every = process.api.looping_background_call
         every(recorder.tick, _EVERY_MS, desc="groupreg_recorder")
+        every(recorder.free, _EVERY_MS, desc="groupreg_retention_free")
         health = Health(process.database, process.homeserver, recorder, recorder.upkeep, self._recording.open_reader)
         every(health.measure, _MEASURE_MS, desc="groupreg_retention_health")
         compat.before_shutdown(process.api, recorder.shut_down)

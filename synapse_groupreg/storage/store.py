@@ -250,10 +250,16 @@ class Store(StoreReader, Protocol):
         after: Head,
         older: Mapping[int, tuple[int, tuple[bytes, ...]]] | None = None,
     ) -> Head:
-        """Remove the oldest periods; `after` has the base that proofs will need.
+        """Remove the oldest periods: nobody finds their records any more; `after` has the base that proofs will need.
 
-        `older` has that of earlier shards that lose records, as in `bases`. What a crash left half-done, `acquire`
-        completes.
+        `older` has that of earlier shards that lose records, as in `bases`. What they took on the disk, `free` gives
+        back.
+        """
+
+    def free(self) -> None:
+        """Give back what removed periods took on the disk, which may take seconds; also what a crash left of them.
+
+        Another thread may do so while this log is written and read. Raises StoreUnavailable.
         """
 
     def rewrap(self, before: Head, period: Period, keys: Sequence[KeyRow]) -> None:

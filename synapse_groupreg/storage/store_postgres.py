@@ -15,9 +15,10 @@ from synapse_groupreg.storage.store import Fenced, Head, Period
 from synapse_groupreg.storage.store_postgres_link import Link
 from synapse_groupreg.storage.store_postgres_schema import (
     HEAD_TABLES,
-    drop_partitions,
+    drop_removed,
     make_partitions,
     make_tables,
+    remove_partitions,
     tables_of,
 )
 from synapse_groupreg.storage.store_rows import RowReader
@@ -110,6 +111,7 @@ class PostgresStore(PostgresReader, RowStore):
 
     def __init__(self, arguments: Mapping[str, Any], log: str) -> None:
         super().__init__(arguments, log)
+        self._arguments = arguments
         self._prepared = False
 
     def _prepare(self) -> None:
@@ -153,8 +155,14 @@ class PostgresStore(PostgresReader, RowStore):
             self._run(None, "DELETE FROM {periods} WHERE log = ? AND shard = ? AND month = ?", gone)
             with self._link.cursor() as cursor:
                 for period in drop:
-                    drop_partitions(cursor, self._log, period)
+                    remove_partitions(cursor, self._log, period)
         return after
+
+    def free(self) -> None:
+        """Drop the tables of removed periods, by a connection of its own."""
+        link = Link(self._arguments, readonly=False)
+        with contextlib.closing(link), link.cursor() as cursor:
+            drop_removed(cursor, self._log)
 
     @override
     @contextlib.contextmanager

@@ -37,6 +37,8 @@ _INDEXES = (
 )
 
 
+_GONE = "_gone"
+"""What a removed period's tables are called at the end, until they are dropped."""
 _SEEN_BY_ALL_AFTER = 100_000
 """Records, after which the server is to note that all may see them, else it looks at each where an index would do."""
 
@@ -101,6 +103,19 @@ def make_partitions(txn: cursor, log: str, period: Period) -> None:
         txn.execute(f"CREATE {kind} {tables[table]}_{name} ON {tables[table]} {columns}")
 
 
-def drop_partitions(txn: cursor, log: str, period: Period) -> None:
-    """Remove a period's tables, in an open transaction."""
-    txn.execute(f"DROP TABLE IF EXISTS {', '.join(tables_of(log, period).values())}")
+def remove_partitions(txn: cursor, log: str, period: Period) -> None:
+    """Let nobody find a period's tables any more, in an open transaction, which is a matter of milliseconds."""
+    for table, name in tables_of(log, period).items():
+        txn.execute(f"ALTER TABLE {_PREFIX}_{log}_{table} DETACH PARTITION {name}")
+        txn.execute(f"ALTER TABLE {name} RENAME TO {name}{_GONE}")
+
+
+def drop_removed(txn: cursor, log: str) -> None:
+    """Drop the tables of removed periods, for good: the server unlinks their files, with nothing locked but them."""
+    pattern = f"{_PREFIX}_{log}_%{_GONE}".replace("_", "\\_")
+    txn.execute(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND pg_table_is_visible(oid) AND relname LIKE %s", (pattern,)
+    )
+    names = [name for (name,) in txn.fetchall()]
+    if names:
+        txn.execute(f"DROP TABLE IF EXISTS {', '.join(names)}")

@@ -212,7 +212,7 @@ class SqliteStore(SqliteReader, RowStore):
         self._files.create(after.period, fill)
 
     def purge(self, before: Head, drop: Sequence[Period], after: Head, older: Bases | None = None) -> Head:
-        """Remove the oldest periods: first they are no longer listed, then their files go."""
+        """Remove the oldest periods: first they are no longer listed, then their files have another name."""
         if after.period in drop:
             raise ValueError("The newest period is never removed.")
         with self._writing(before, after):
@@ -229,6 +229,11 @@ class SqliteStore(SqliteReader, RowStore):
         with told():
             self._files.remove(drop)
         return after
+
+    def free(self) -> None:
+        """Remove the files of removed periods."""
+        with told():
+            self._files.free()
 
     @override
     @contextlib.contextmanager

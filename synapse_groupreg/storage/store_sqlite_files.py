@@ -38,6 +38,7 @@ _READER_CACHE_KB = 8_192
 _BESIDE_CACHE_KB = 2_048
 _BESIDE = ("-wal", "-shm", "-journal")
 _MADE = ".new"
+_GONE = ".gone"
 _PERIOD = re.compile(r"(\d+)-(\d{4}-\d{2})\.db")
 
 _UNAVAILABLE = {
@@ -118,18 +119,28 @@ class Files:
             raise
 
     def remove(self, periods: Iterable[Period]) -> None:
-        """Remove periods' files, for good."""
+        """Let nobody find periods' files any more; `free` gives back what the largest of each takes."""
         for period in periods:
-            self._discard(self.path(period))
+            path = self.path(period)
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(self._beside(path, _GONE))
+            self._discard(path)
         _sync(self._folder)
+
+    def free(self) -> None:
+        """Remove the files of removed periods, for good."""
+        gone = sorted(self._folder.glob(f"*{_GONE}"))
+        for path in gone:
+            path.unlink(missing_ok=True)
+        if gone:
+            _sync(self._folder)
 
     def clean(self, kept: Iterable[Period]) -> None:
         """Remove what a crash left: half-made files, files of removed periods, and what lies beside no file."""
         names = {self.path(period).name for period in kept}
         for path in sorted(self._folder.iterdir()):
             base = re.sub(r"-(?:wal|shm|journal)$", "", path.name)
-            ours = _PERIOD.fullmatch(base) or (base.endswith(_MADE) and _PERIOD.fullmatch(base.removesuffix(_MADE)))
-            if ours and base not in names:
+            if base not in names and _PERIOD.fullmatch(base.removesuffix(_MADE)):
                 path.unlink(missing_ok=True)
         _sync(self._folder)
 

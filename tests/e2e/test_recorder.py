@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -101,6 +102,11 @@ def test_synapse_s_database_is_put_back_and_what_happens_then_is_recorded_once(
     server.stop()
     recorded = events(server, settings)
     put_back(server, copy)
+    # As a crash leaves a month that was removed, before its space was free.
+    removed = server.files.folder / "1-2020-01.db.gone"
+    if settings["name"] == "sqlite3":
+        removed = Path(settings["args"]["database"], "events", removed.name)
+        removed.touch()
     server.start()
     person = Person(server, "later")
     room = person.found_group()
@@ -110,6 +116,7 @@ def test_synapse_s_database_is_put_back_and_what_happens_then_is_recorded_once(
     assert persisted(server)[: len(then)] == then
     assert poll(lambda: len(events(server, settings)) >= len(recorded) + len(new))
     assert events(server, settings) == recorded + new
+    assert poll(lambda: not removed.exists())
     with opened(server, settings) as opener:
         assert [one.row.source for one in read(opener) if one.kind is Kind.event][-len(new) :] == [
             "events/master@2"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -14,7 +15,6 @@ from synapse_groupreg.storage.stores import open_reader, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from synapse_groupreg.rig import Database, Postgres
     from synapse_groupreg.storage.store import Store, StoreReader
@@ -40,6 +40,13 @@ class Place:
         reader = open_reader(self.settings, log)
         self._opened.append(reader)
         return reader
+
+    def at_rest(self) -> set[str]:
+        """The files or tables of all logs."""
+        if self.on_sqlite:
+            return {path.name for path in Path(self.settings["args"]["database"]).rglob("*") if path.is_file()}
+        asked = "SELECT tablename FROM pg_tables WHERE tablename LIKE 'groupreg_retention%%'"
+        return {name for (name,) in self.reader()._fetch(None, asked)}  # type: ignore[attr-defined]
 
     def close(self) -> None:
         while self._opened:

@@ -69,6 +69,7 @@ def die_at(settings: dict[str, Any], what: str, step: int) -> None:
     if what == "purge":
         after = attrs.evolve(log.now(), base_size=300, base=(digest("base"),))
         log.store.purge(log.now(), [NOVEMBER], after)
+        log.store.free()
     else:
         log.store.begin(head, following(head, NOVEMBER if head is None else DECEMBER), KEYS)
     sys.setprofile(None)

@@ -81,9 +81,10 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new(place: Place, what: str) -
         folder = Path(place.settings["args"]["database"]) / str(step)
         settled = type(place)({"name": "sqlite3", "args": {"database": str(folder)}})
         outcomes.append(describe(settled.reader()))
-        # What was left half-made is gone when the next owner comes, who can go on.
+        # What was left half-made or half-removed is gone when the next owner comes, who can go on.
         store = settled.store()
         head = store.acquire()
+        store.free()
         listed = {f"{shard}-{month}.db" for shard, month in (info.period for info in store.periods())}
         there = {path.name for path in (folder / "events").iterdir()}
         assert {file for file in there if not file.endswith((".db-wal", ".db-shm"))} == listed

@@ -56,6 +56,7 @@ class Log:
         self._head: Head | None = None
         self._frontier = tree.Frontier()
         self._sealer: Sealer | None = None
+        self._to_free = True  # a crash may have left something
         self._block_ms: tuple[int, int] | None = None
         """Oldest and newest time in the block that is not complete yet."""
         self.signed_size = 0
@@ -165,12 +166,29 @@ class Log:
         return note
 
     def purge(self, drop: Sequence[Period], end: int, now_ms: int) -> None:
-        """Remove the oldest periods, of one shard, with its records below `end`; later ones stay provable."""
+        """Remove the oldest periods, of one shard, with its records below `end`; later ones stay provable.
+
+        `free` gives back what they took on the disk.
+        """
         shard, after = drop[-1].shard, attrs.evolve(self.head, purged_ms=now_ms)
         base = (end, tuple(StoredTree(self._store, shard).frontier(end).hashes))
         if shard == after.period.shard:
             after = attrs.evolve(after, base_size=base[0], base=base[1])
         self._head = self._store.purge(self.head, drop, after, None if shard == after.period.shard else {shard: base})
+        self._to_free = True
+
+    def free(self) -> None:
+        """Give back what removed periods took, if any were; any thread may, while others use the log.
+
+        Raises StoreUnavailable.
+        """
+        if self._to_free:
+            self._to_free = False
+            try:
+                self._store.free()
+            except BaseException:
+                self._to_free = True
+                raise
 
     def root(self, shard: int, size: int) -> bytes:
         """The root when a shard had so many records."""

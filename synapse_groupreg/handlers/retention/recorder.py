@@ -103,7 +103,16 @@ class Recorder:
     async def remove(self) -> None:
         """While recording is off: remove what was kept too long, with the record of that, and let go. Never raises."""
         await self._guarded(self._remove)
+        await self.free()
         await self.shut_down()
+
+    async def free(self) -> None:
+        """Give back what removed periods took on the disk, while records are taken. Never raises."""
+        for log in [*self._logs.values()]:
+            try:
+                await self._homeserver.in_thread(log.free)
+            except StoreUnavailable as error:
+                logger.warning("What was removed of the log %s still takes space, for now: %s", log.name, error)
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -13,6 +13,7 @@ from synapse_groupreg.handlers.retention import purging
 from synapse_groupreg.retention.records import KIND_NUMBERS, Kind, LogName
 from synapse_groupreg.storage import keeping
 from synapse_groupreg.storage.keeping import Hold
+from synapse_groupreg.storage.store import StoreUnavailable
 from tests.database import result_of
 from tests.handlers.retention.keeper import DAY, KEEP, MONTH, Keeper, seal
 
@@ -177,6 +178,32 @@ def test_staff_may_have_all_removed_at_once_that_is_due(keeper: Keeper) -> None:
     assert newest + KEEP >= keeper.homeserver.now - 60_000
     [*_, last] = [one for one in keeper.records(LogName.acts) if one.kind is Kind.purge]
     assert (last.names["sender"], last.values["reason"]) == (FORCED["by"], FORCED["reason"])
+    keeper.check()
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_space_that_cannot_be_given_back_now_is_given_back_later(
+    keeper: Keeper, dies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper.live(10)
+    keeper.homeserver.now += 2 * DAY
+    force(keeper)
+    keeper.work()
+    removed = keeper.place.at_rest()
+
+    def fail(_: Any) -> None:
+        raise StoreUnavailable("The retention store is locked by another process.")
+
+    with monkeypatch.context() as locked:
+        locked.setattr(type(keeper.recorder.logs[LogName.events].reader), "free", fail)
+        result_of(keeper.recorder.free())
+    assert keeper.place.at_rest() == removed
+    if dies:
+        keeper.kill()
+    keeper.tick()
+    result_of(keeper.recorder.free())
+    assert len(keeper.place.at_rest()) < len(removed)
+    assert not [one for one in keeper.place.at_rest() if "gone" in one]
     keeper.check()
 
 

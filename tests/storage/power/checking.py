@@ -125,6 +125,7 @@ def outcome(one: Run, done: int, folder: Path) -> str:
         with contextlib.closing(SqliteStore(folder / "store", LOG)) as store:
             raised = store.acquire() is not None
             state = state_of(store, Published(folder / KEYS), int(raised))
+            store.free()
             check_files(store, folder / "store" / LOG)
         said = compared(state, one.states, done)
         go_on(folder)

@@ -187,6 +187,7 @@ class Life:
         self.log.checkpoint()
         [(_, _, end), *_] = self.log.reader.extents()
         self.log.purge([november], end, self.now_ms)
+        self.log.free()
         self.write(9, 33)
         self.log.close()
 

@@ -157,6 +157,7 @@ class Places(Rooms):
         ways = [(user, room) for room in self.rooms(RoomKind.group) for user in sorted(room.members - {room.founder})]
         if ways:
             user, room = ways[choice % len(ways)]
+            self.world.database.do(rooms.ensure, room.room_id)  # as when they leave
             self.world.database.do(seed.forget_membership, room.room_id, user)
             room.members.discard(user)
 

@@ -56,7 +56,8 @@ class Log:
         self._head: Head | None = None
         self._frontier = tree.Frontier()
         self._sealer: Sealer | None = None
-        self._to_free = True  # a crash may have left something
+        self.takes_space = True
+        """Whether what was removed may take some yet: a crash may have left something."""
         self._block_ms: tuple[int, int] | None = None
         """Oldest and newest time in the block that is not complete yet."""
         self.signed_size = 0
@@ -175,20 +176,16 @@ class Log:
         if shard == after.period.shard:
             after = attrs.evolve(after, base_size=base[0], base=base[1])
         self._head = self._store.purge(self.head, drop, after, None if shard == after.period.shard else {shard: base})
-        self._to_free = True
+        self.takes_space = True
 
     def free(self) -> None:
-        """Give back what removed periods took, if any were; any thread may, while others use the log.
-
-        Raises StoreUnavailable.
-        """
-        if self._to_free:
-            self._to_free = False
-            try:
-                self._store.free()
-            except BaseException:
-                self._to_free = True
-                raise
+        """Give back what removed periods took; any thread may, while others use the log. Raises StoreUnavailable."""
+        self.takes_space = False
+        try:
+            self._store.free()
+        except BaseException:
+            self.takes_space = True
+            raise
 
     def root(self, shard: int, size: int) -> bytes:
         """The root when a shard had so many records."""

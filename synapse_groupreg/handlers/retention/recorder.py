@@ -82,6 +82,7 @@ class Recorder:
         self._restored = Restored(database, homeserver, seal=seal, open_=open_)
         self._logs: dict[LogName, Log] = {}
         self._rest_until_ms = 0
+        self._free_again_ms = 0
         self._signed_ms = 0
         self._sign_now = False
         self._look_ms = 0
@@ -108,11 +109,14 @@ class Recorder:
 
     async def free(self) -> None:
         """Give back what removed periods took on the disk, while records are taken. Never raises."""
-        for log in [*self._logs.values()]:
+        now_ms = self._homeserver.now_ms()
+        # Nearly always there is nothing to do, for which no thread is asked.
+        for log in [one for one in self._logs.values() if one.takes_space and now_ms >= self._free_again_ms]:
             try:
                 await self._homeserver.in_thread(log.free)
-            except StoreUnavailable as error:
-                logger.warning("What was removed of the log %s still takes space, for now: %s", log.name, error)
+            except Exception:
+                self._free_again_ms = now_ms + RETRY_MS
+                logger.exception("What was removed of the log %s still takes space; it is tried again", log.name)
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from synapse_groupreg.handlers.retention import purging
+from synapse_groupreg.handlers.retention.recorder import RETRY_MS
 from synapse_groupreg.retention.records import KIND_NUMBERS, Kind, LogName
 from synapse_groupreg.storage import keeping
 from synapse_groupreg.storage.keeping import Hold
@@ -200,6 +201,7 @@ def test_space_that_cannot_be_given_back_now_is_given_back_later(
     assert keeper.place.at_rest() == removed
     if dies:
         keeper.kill()
+    keeper.pass_(RETRY_MS)
     keeper.tick()
     result_of(keeper.recorder.free())
     assert len(keeper.place.at_rest()) < len(removed)

@@ -53,7 +53,7 @@ def test_a_value_shows_its_fields_but_no_secret() -> None:
 
 def test_a_value_stays_as_it_is_and_survives_a_journey() -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        ENTRY.name = "two"  # type: ignore[misc]
+        ENTRY.name = "two"  # type: ignore[misc]  # which is the point
     for back in (copy.copy(ENTRY), copy.deepcopy(ENTRY), pickle.loads(pickle.dumps(ENTRY))):
         assert (back, back.noted_ms) == (ENTRY, 1)
     assert not hasattr(ENTRY, "__dict__")

@@ -46,7 +46,7 @@ class Place:
         if self.on_sqlite:
             return {path.name for path in Path(self.settings["args"]["database"]).rglob("*") if path.is_file()}
         asked = "SELECT tablename FROM pg_tables WHERE tablename LIKE 'groupreg_retention%%'"
-        return {name for (name,) in self.reader()._fetch(None, asked)}  # type: ignore[attr-defined]
+        return {name for (name,) in self.reader()._fetch(None, asked)}  # type: ignore[attr-defined]  # each engine has it
 
     def close(self) -> None:
         while self._opened:

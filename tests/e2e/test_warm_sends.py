@@ -23,6 +23,7 @@ BACKGROUND = {
     "groupreg_large",
     "groupreg_lists",
     "groupreg_lists_look",
+    "groupreg_memory",
     "groupreg_aliases",
     "groupreg_numbers",
     "groupreg_notices",

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 NONE, OURS, AT_ONCE, COMMON = "no module", "this module", "callbacks that return at once", "the common way"
 SIDES = (NONE, OURS, AT_ONCE, COMMON)
+UNLABELLED = f"{OURS}, without labels"
 MOST = 1_000_000
 RULES: dict[str, Any] = {
     "mode": "enforce",
@@ -50,6 +51,7 @@ RULES: dict[str, Any] = {
 """Every rule has something to judge, and the recorder is on, as it is unless switched off."""
 MODULES: dict[str, tuple[str, dict[str, Any]]] = {
     OURS: ("synapse_groupreg.GroupRegModule", RULES),
+    UNLABELLED: ("synapse_groupreg.GroupRegModule", RULES | {"labels": {"enabled": False}}),
     AT_ONCE: ("bench.cost.modules.AtOnce", {}),
     COMMON: ("bench.cost.modules.CommonWay", {}),
 }
@@ -240,7 +242,7 @@ def running(
     with contextlib.ExitStack() as servers:
         found = {}
         for side in sides:
-            folder = copy(world, side, prepare if side == OURS else None)
+            folder = copy(world, side, prepare if side in (OURS, UNLABELLED) else None)
             found[side] = servers.enter_context(Metered(folder, MODULES.get(side), settings))
         with ThreadPoolExecutor(len(found)) as pool:
             list(pool.map(Metered.rest, found.values()))

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Groups from before the module, and those in whose state it is missing, get their number written there (article 8.2).
+"""Groups whose create event doesn't name their number get it written into their state (article 8.2).
 
-A few a second, for each is an event that goes to all members. In whose name, `writers` says. What was looked at is kept
-with the number, so nothing is looked for twice, and a crash loses nothing.
+Those are groups from before the module, successors, and direct chats that became groups. A few a second, for each is an
+event that goes to all members. In whose name, `writers` says. What was looked at is kept with the number, so nothing is
+looked for twice, and a crash loses nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from synapse_groupreg.errors import NotPermitted
 from synapse_groupreg.handlers.writers import writer
-from synapse_groupreg.policy.numbers import NUMBER
+from synapse_groupreg.policy.numbers import NUMBER, named
 from synapse_groupreg.storage import numbers, rooms, state
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 A_SECOND = 5
-_LOOKS = 20
-"""How many groups are looked at to find those: mostly the founding wrote the number, and that is only to be noted."""
 _LATER_MS = 60_000
 _MOST = 1_000
 
@@ -44,8 +43,8 @@ class Inscribing:
     def some(self, txn: Transaction, now_ms: int) -> list[Candidate]:
         """The next groups of which it isn't known whether their state has the number; it is noted of those that do."""
         self._later = {room_id: until_ms for room_id, until_ms in self._later.items() if now_ms < until_ms}
-        found = numbers.uninscribed(txn, _LOOKS + len(self._later))
-        return [one for one in found if one.room_id not in self._later and not _has_it(txn, one)][:A_SECOND]
+        found = numbers.uninscribed(txn, A_SECOND + len(self._later))
+        return [one for one in found if one.room_id not in self._later and not _has_it(txn, one)]
 
     async def write(self, found: Sequence[Candidate]) -> None:
         """Write the numbers of these groups into their state, where they are missing."""
@@ -85,8 +84,8 @@ _BEING_MADE = ""
 
 def _has_it(txn: Transaction, group: Candidate) -> bool:
     """Whether the state of a group has its number, which is noted then."""
-    said = state.content(txn, group.room_id, NUMBER)
-    if (said or {}).get("number") != group.number:
+    said = named(state.content(txn, group.room_id, "m.room.create"), state.content(txn, group.room_id, NUMBER))
+    if said != group.number:
         return False
     numbers.inscribe(txn, group.room_id, written=True)
     return True

@@ -55,11 +55,20 @@ class Founders:
         self._homeserver = homeserver
         self._draw = draws
 
-    async def reserve(self, founding_id: str, founder: str) -> str | None:
-        """A number for a group; None where that failed, for no founding may fail because of it."""
+    async def reserve(self, founding_id: str, founder: str, *, inscribed: bool) -> str | None:
+        """A number for a group; None where that failed, for no founding may fail because of it.
+
+        `inscribed`: whether its create event will name the number.
+        """
         try:
             return await self._database.run(
-                "groupreg_number", _reserve, self._draw, founding_id, founder, self._homeserver.now_ms()
+                "groupreg_number",
+                _reserve,
+                self._draw,
+                founding_id,
+                founder,
+                self._homeserver.now_ms(),
+                inscribed=inscribed,
             )
         except Exception:
             logger.exception("A group is founded without a number; it gets one later")
@@ -200,9 +209,13 @@ def _closed(txn: Transaction, room_ids: Iterable[str], now_ms: int) -> set[str]:
     return {one.subject for one in found if one.kind in _CLOSING and one.live(now_ms)}
 
 
-def _reserve(txn: Transaction, draw: Callable[[], str], founding_id: str, founder: str, now_ms: int) -> str | None:
-    drawn = (draw() for _ in range(_TRIES))
-    return next((one for one in drawn if numbers.reserve(txn, one, founding_id, founder, now_ms)), None)
+def _reserve(
+    txn: Transaction, draw: Callable[[], str], founding_id: str, founder: str, now_ms: int, *, inscribed: bool
+) -> str | None:
+    for drawn in (draw() for _ in range(_TRIES)):
+        if numbers.reserve(txn, drawn, founding_id, founder, now_ms, inscribed=inscribed):
+            return drawn
+    return None
 
 
 def _news(

@@ -58,8 +58,9 @@ class Founding:
             body.update(one_founder(body, making))
         if self.labels and isinstance(body.get("initial_state", []), list):
             body["initial_state"] = initial_state(body, making, self._labels(body, making))
-        number = await self._founders.reserve(founding_id, user_id)
-        if number is not None and self._gate.enforces(NUMBER):
+        named = self._gate.enforces(NUMBER)
+        number = await self._founders.reserve(founding_id, user_id, inscribed=named)
+        if number is not None and named:
             self._number(user_id, body, making, number)
 
     def _number(self, user_id: str, body: dict[str, Any], making: Making, number: str) -> None:

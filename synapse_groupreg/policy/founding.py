@@ -92,17 +92,15 @@ def with_number(
 ) -> Body:
     """What changes so that a group bears its number in its state from the first moment on, in an alias and a widget.
 
-    Only what its founder's level allows, for the same reason as above, and no alias in place of the founder's own.
+    Alias and widget only where its founder's level allows them, for the same reason as above, and no alias in place of
+    the founder's own.
     """
     levels = levels_at_founding(body, making)
-    changes: Body = {}
+    changes: Body = {"creation_content": {**_mapping(body.get("creation_content")), NUMBER: number}}
     given = body.get("initial_state", [])
-    states = {(NUMBER, ""): {"number": number}, **({} if widget is None else {(WIDGETS, WIDGET): widget})}
-    ours = {place: content for place, content in states.items() if _lets_write(making, place[0], levels)}
-    if isinstance(given, list) and ours:
-        kept = [one for one in given if not any(_is_type(one, *place) for place in ours)]
-        added = [{"type": kind, "state_key": key, "content": content} for (kind, key), content in ours.items()]
-        changes["initial_state"] = [*kept, *added]
+    if isinstance(given, list) and widget is not None and _lets_write(making, WIDGETS, levels):
+        kept = [one for one in given if not _is_type(one, WIDGETS, WIDGET)]
+        changes["initial_state"] = [*kept, {"type": WIDGETS, "state_key": WIDGET, "content": widget}]
     if alias and "room_alias_name" not in body and opens(body) and _lets_write(making, _ALIAS, levels):
         changes["room_alias_name"] = localpart(number)
     return changes

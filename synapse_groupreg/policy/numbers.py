@@ -14,9 +14,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NUMBER = "org.groupreg.number"
-"""State event of a group that has its number: `{"number": "123456786"}`."""
+"""What names the number of a group in its state: mostly a key in the content of the create event, which costs no event
+of its own and which nobody can change: `"123456786"`. A group that got its number later than that has a state event of
+this type: `{"number": "123456786"}`, which counts where both are there."""
 SPACE = 90_000_000
 """How many numbers there are."""
 _FIRST = 10_000_000
@@ -69,6 +75,11 @@ def reserved(alias: str) -> str | None:
     name = alias.removeprefix("#").partition(":")[0]
     found = read(name)
     return found if found is not None and name == localpart(found) else None
+
+
+def named(create: Mapping[str, Any] | None, event: Mapping[str, Any] | None) -> object:
+    """What the state of a group says its number is, by the contents of these two of its events; None: nothing."""
+    return event.get("number") if event is not None else (create or {}).get(NUMBER)
 
 
 def _check(digits: str) -> int:

@@ -26,12 +26,15 @@ class Candidate:
     """Whether the module put its page into its state; None: not, or not yet; False: nobody here can."""
 
 
-def reserve(txn: Transaction, number: str, founding_id: str, founder: str, now_ms: int) -> bool:
-    """Keep a number for a room that is about to be founded; False if it is taken."""
+def reserve(txn: Transaction, number: str, founding_id: str, founder: str, now_ms: int, *, inscribed: bool) -> bool:
+    """Keep a number for a room that is about to be founded; False if it is taken.
+
+    `inscribed`: whether the create event of the room will name it.
+    """
     txn.execute(
-        "INSERT INTO groupreg_numbers (number, founding_id, founder, given_ms) VALUES (?, ?, ?, ?)"
+        "INSERT INTO groupreg_numbers (number, founding_id, founder, given_ms, inscribed) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
-        (number, founding_id, founder, now_ms),
+        (number, founding_id, founder, now_ms, 1 if inscribed else None),
     )
     return txn.rowcount == 1
 

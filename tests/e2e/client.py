@@ -18,6 +18,7 @@ from urllib.parse import quote
 import requests
 from attrs import frozen
 
+from synapse_groupreg.policy.numbers import NUMBER, named
 from synapse_groupreg.rig import Homeserver
 from synapse_groupreg.rig.local import request
 
@@ -176,6 +177,11 @@ class Person(Client):
 
     def state(self, room: str, event_type: str, state_key: str = "") -> Answer:
         return self.call("GET", f"{MATRIX}/rooms/{quote(room)}/state/{event_type}/{quote(state_key)}")
+
+    def number_in(self, room: str) -> str:
+        """The number that the state of a group names, as clients find it; empty where it names none."""
+        create, event = (self.state(room, one) for one in ("m.room.create", NUMBER))
+        return str(named(create.good(), event.body if event.ok else None) or "")
 
     def set_alias(self, room: str, alias: str) -> Answer:
         return self.call("PUT", f"{MATRIX}/directory/room/{quote(alias)}", {"room_id": room})

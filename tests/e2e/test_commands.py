@@ -12,7 +12,6 @@ import pytest
 import requests
 
 from synapse_groupreg import texts
-from synapse_groupreg.policy.numbers import NUMBER
 from synapse_groupreg.rig import Homeserver
 
 from .client import MATRIX, Person, Staff, poll, refused
@@ -79,8 +78,7 @@ def ask(person: Person, room: str, body: str, *linked: str) -> str:
 
 
 def number_of(person: Person, room: str) -> str:
-    number: str = person.state(room, NUMBER).good()["number"]
-    return number
+    return person.number_in(room)
 
 
 def test_a_command_is_answered_in_the_askers_own_room_alone(member: Person, founder: Person, secret: str):

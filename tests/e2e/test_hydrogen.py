@@ -123,7 +123,7 @@ def test_the_founder_can_be_told_from_members(seat: Seat, group: str) -> None:
 
 def test_a_group_is_joined_by_its_number(seat: Seat, founder: Person) -> None:
     room = founder.found_group(name="Numbered", room_version=VERSION)
-    number = founder.state(room, "org.groupreg.number").good()["number"]
+    number = founder.number_in(room)
     seat.screen.join(f"#g{number}:localhost")
     seat.screen.wait(".RoomHeader h2", "Numbered")
     assert room in seat.person.joined_rooms()

@@ -67,7 +67,7 @@ def test_a_public_group_is_founded_with_a_number_and_joined_by_it(
     staff: Staff, founder: Person, member: Person, version: str
 ):
     room = founder.found_group(room_version=version, name="Chess")
-    said = founder.state(room, NUMBER).good()["number"]
+    said = founder.number_in(room)
     assert member.join(alias(said, "localhost")).room_id == room
     assert number_of(staff, room) == said
     assert founder.state(room, "m.room.canonical_alias").good()["alias"] == alias(said, "localhost")
@@ -77,7 +77,7 @@ def test_a_public_group_is_founded_with_a_number_and_joined_by_it(
 
 def test_another_group_has_a_number_and_no_alias(server: Homeserver, staff: Staff, founder: Person):
     room = founder.found(preset="private_chat").room_id
-    said = founder.state(room, NUMBER).good()["number"]
+    said = founder.number_in(room)
     assert number_of(staff, room) == said
     assert founder.state(room, "m.room.canonical_alias").status == 404
     # One is made as soon as anybody may enter, and taken away as soon as nobody may any more.
@@ -90,7 +90,7 @@ def test_another_group_has_a_number_and_no_alias(server: Homeserver, staff: Staf
 def test_a_founders_own_alias_stays_and_the_number_leads_there_too(server: Homeserver, founder: Person):
     room = founder.found_group(room_alias_name=founder.name)
     assert founder.state(room, "m.room.canonical_alias").good()["alias"] == f"#{founder.name}:localhost"
-    said = founder.state(room, NUMBER).good()["number"]
+    said = founder.number_in(room)
     assert poll(lambda: leads_to(server, said, room))
 
 
@@ -100,14 +100,15 @@ def test_direct_chats_and_spaces_have_none(staff: Staff, founder: Person, member
     group = founder.found_group()
     assert number_of(staff, group)
     assert [staff.room(one)["number"] for one in (direct, space)] == [None, None]
-    assert {founder.state(one, NUMBER).status for one in (direct, space)} == {404}
+    assert {founder.number_in(one) for one in (direct, space)} == {""}
 
 
 def test_nobody_else_writes_a_number_or_makes_an_alias_that_looks_like_one(founder: Person, member: Person):
     room = founder.found(preset="private_chat").room_id
-    said = founder.state(room, NUMBER).good()["number"]
+    said = founder.number_in(room)
     refused(founder.set_state(room, NUMBER, {"number": "123456786"}), "reserved-state")
     refused(member.found(initial_state=[{"type": NUMBER, "state_key": "", "content": {}}]), "reserved-state")
+    refused(member.found(creation_content={NUMBER: "123456786"}), "reserved-state")
     for number in (said, "123456786"):
         own = member.found(preset="private_chat").room_id
         refused(member.set_alias(own, alias(number, "localhost")), "reserved-state")
@@ -115,18 +116,18 @@ def test_nobody_else_writes_a_number_or_makes_an_alias_that_looks_like_one(found
 
 
 def test_a_level_that_keeps_the_founder_from_writing_makes_no_half_room(staff: Staff, founder: Person):
-    levels = {"events": {NUMBER: 101, "m.room.canonical_alias": 101}}
+    levels = {"events": {"m.room.canonical_alias": 101}}
     room = founder.found_group(room_version="11", power_level_content_override=levels)
-    assert founder.state(room, NUMBER).status == 404
+    assert founder.state(room, "m.room.canonical_alias").status == 404
     assert founder.state(room, "m.room.history_visibility").ok
-    assert number_of(staff, room)
+    assert number_of(staff, room) == founder.number_in(room)
 
 
 def test_a_dry_run_gives_numbers_and_changes_no_room(server: Homeserver, staff: Staff, founder: Person):
     with staff.dry():
         room = founder.found_group()
         said = number_of(staff, room)
-        assert founder.state(room, NUMBER).status == 404
+        assert founder.number_in(room) == ""
         assert leads_to(server, said, None)
 
 

@@ -8,8 +8,10 @@ import pytest
 
 from synapse_groupreg.errors import NotPermitted
 from synapse_groupreg.handlers.inscribing import A_SECOND
+from synapse_groupreg.handlers.numbering import Founders
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.numbers import NUMBER, number
+from synapse_groupreg.policy.types import RoomKind
 from synapse_groupreg.storage import numbers
 from tests.database import TestDatabase, result_of
 from tests.handlers.stage import ALICE, BOB, EVE, NOW, Stage
@@ -47,16 +49,27 @@ def test_groups_from_before_get_theirs_into_the_state_a_few_a_second(stage: Stag
     assert len(directory.written) == len(made)
 
 
-def test_what_foundings_wrote_is_noted_at_once_however_many_they_are(stage: Stage, directory: Directory) -> None:
-    made = older(stage, A_SECOND + 2)
+@pytest.mark.parametrize("named", [True, False])
+def test_what_a_founding_named_is_not_looked_for(stage: Stage, directory: Directory, named: bool) -> None:
+    founders = Founders(stage.database, directory)  # type: ignore[arg-type]  # no more of a homeserver is needed
+    kept = result_of(founders.reserve("f1", ALICE, inscribed=named))
+    room = stage.do(seed.make_room, ALICE, kind=RoomKind.group, founding_id="f1")
     work = upkeep(stage, directory)
-    result_of(work.every_second())  # gives them
-    for room in made[:-1]:
-        stage.do(seed.set_state, room, ALICE, NUMBER, {"number": given(stage)[room]})
-    stage.do(seed.set_state, made[-1], ALICE, NUMBER, {"number": "100000007"})
+    for _ in range(2):
+        result_of(work.every_second())
+    assert progress(stage) == {"in_state": 1, "to_write": 0, "left_out": 0}
+    assert directory.written == ([] if named else [(room, ALICE, {NUMBER: {"number": kept}})])
+
+
+def test_a_create_event_that_names_another_number_is_set_right(stage: Stage, directory: Directory) -> None:
+    (right, wrong) = older(stage, 2)
+    for room, n in ((right, 5), (wrong, 6)):
+        stage.do(numbers.give, number(n), room, NOW)
+        stage.do(seed.set_state, room, ALICE, "m.room.create", {NUMBER: number(5)})
+    work = upkeep(stage, directory)
     result_of(work.every_second())
-    assert progress(stage) == {"in_state": len(made), "to_write": 0, "left_out": 0}
-    assert directory.written == [(made[-1], ALICE, {NUMBER: {"number": given(stage)[made[-1]]}})]
+    assert directory.written == [(wrong, ALICE, {NUMBER: {"number": number(6)}})]
+    assert progress(stage) == {"in_state": 2, "to_write": 0, "left_out": 0}
 
 
 def test_whoever_has_the_power_writes_it_and_where_nobody_here_has_it_is_left_out(

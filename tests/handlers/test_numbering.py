@@ -83,7 +83,7 @@ def given(stage: Stage) -> dict[str, str]:
 
 
 def test_a_founding_keeps_a_number_and_its_room_gets_it(stage: Stage, directory: Directory) -> None:
-    kept = result_of(Founders(stage.database, directory).reserve("f1", ALICE))  # type: ignore[arg-type]  # as above
+    kept = result_of(Founders(stage.database, directory).reserve("f1", ALICE, inscribed=True))  # type: ignore[arg-type]  # as above
     room_id = stage.do(seed.make_room, ALICE, kind=RoomKind.group, founding_id="f1", join_rule="public")
     result_of(upkeep(stage, directory).every_second())
     assert given(stage) == {room_id: kept}
@@ -94,7 +94,7 @@ def test_a_number_that_is_taken_is_drawn_again(stage: Stage, directory: Director
     draws = iter([number(1), number(1), number(2), *(number(n) for n in range(100, 200))])
     founders = Founders(stage.database, directory, lambda: next(draws))  # type: ignore[arg-type]  # as above
     stage.do(numbers.give, number(1), "!a", NOW)
-    assert result_of(founders.reserve("f1", ALICE)) == number(2)
+    assert result_of(founders.reserve("f1", ALICE, inscribed=True)) == number(2)
 
 
 def test_no_founding_fails_because_of_its_number(
@@ -102,7 +102,7 @@ def test_no_founding_fails_because_of_its_number(
 ) -> None:
     founders = Founders(stage.database, directory)  # type: ignore[arg-type]  # as above
     stage.database.fail = OSError("the disk is full")
-    assert result_of(founders.reserve("f1", ALICE)) is None
+    assert result_of(founders.reserve("f1", ALICE, inscribed=True)) is None
     assert "without a number" in caplog.text
     stage.database.fail = None
     room_id = stage.do(seed.make_room, ALICE, kind=RoomKind.group, founding_id="f1")
@@ -115,14 +115,14 @@ def test_a_number_of_which_no_room_came_is_free_again_and_a_given_one_never(stag
     (room_id,) = older(stage)
     work = upkeep(stage, directory)
     result_of(work.every_second())
-    stage.do(numbers.reserve, number(7), "f1", ALICE, NOW)
+    stage.do(numbers.reserve, number(7), "f1", ALICE, NOW, inscribed=True)
     directory.now = NOW + HOUR
     result_of(work.every_minute())
     assert stage.do(numbers.find, number(7)) is None
     assert stage.database.rows("SELECT count(*) FROM groupreg_numbers") == [(2,)]
     directory.now += 1
     result_of(work.every_minute())
-    assert stage.do(numbers.reserve, number(7), "f2", ALICE, NOW)
+    assert stage.do(numbers.reserve, number(7), "f2", ALICE, NOW, inscribed=True)
     assert not stage.do(numbers.give, given(stage)[room_id], "!another", NOW)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_groupreg.policy.founding import Making, opens, with_number
-from synapse_groupreg.policy.numbers import NUMBER, SPACE, alias, number, read, reserved
+from synapse_groupreg.policy.numbers import NUMBER, SPACE, alias, named, number, read, reserved
 from synapse_groupreg.policy.widgets import WIDGET, WIDGETS
 
 DRAWN = st.integers(min_value=0, max_value=SPACE - 1)
@@ -74,21 +74,36 @@ def test_only_the_exact_alias_of_a_number_is_kept_for_it() -> None:
 
 
 def test_a_group_bears_its_number_in_its_state_and_a_public_one_in_its_alias() -> None:
-    state = [{"type": NUMBER, "state_key": "", "content": {"number": "123456786"}}]
-    assert with_number({}, MAKING, "123456786", alias=True) == {"initial_state": state}
-    public = with_number({"preset": "public_chat"}, MAKING, "123456786", alias=True)
-    assert public == {"initial_state": state, "room_alias_name": "g123456786"}
+    made = {"m.federate": False, NUMBER: "123456786"}
+    body = {"creation_content": {"m.federate": False}}
+    assert with_number(body, MAKING, "123456786", alias=True) == {"creation_content": made}
+    public = with_number({**body, "preset": "public_chat"}, MAKING, "123456786", alias=True)
+    assert public == {"creation_content": made, "room_alias_name": "g123456786"}
     assert "room_alias_name" not in with_number({"preset": "public_chat"}, MAKING, "123456786", alias=False)
     own = {"preset": "public_chat", "room_alias_name": "chess"}
     assert "room_alias_name" not in with_number(own, MAKING, "123456786", alias=True)
 
 
+def test_an_alias_that_the_founder_could_not_write_is_left_out() -> None:
+    body = {"preset": "public_chat", "power_level_content_override": {"events": {"m.room.canonical_alias": 101}}}
+    assert with_number(body, MAKING, "123456786", alias=True) == {"creation_content": {NUMBER: "123456786"}}
+
+
 @pytest.mark.parametrize(
-    ("event_type", "missing"), [(NUMBER, "initial_state"), ("m.room.canonical_alias", "room_alias_name")]
+    ("create", "event", "expected"),
+    [
+        (None, None, None),
+        ({}, None, None),
+        ({NUMBER: "123456786"}, None, "123456786"),
+        ({}, {"number": "123456786"}, "123456786"),
+        ({NUMBER: "123456786"}, {"number": "100000007"}, "100000007"),
+        ({NUMBER: "123456786"}, {}, None),
+    ],
 )
-def test_what_the_founder_could_not_write_is_left_out(event_type: str, missing: str) -> None:
-    body = {"preset": "public_chat", "power_level_content_override": {"events": {event_type: 101}}}
-    assert missing not in with_number(body, MAKING, "123456786", alias=True)
+def test_a_state_event_counts_before_the_create_event(
+    create: dict[str, object] | None, event: dict[str, object] | None, expected: str | None
+) -> None:
+    assert named(create, event) == expected
 
 
 RULE = {"type": "m.room.join_rules", "content": {"join_rule": "public"}}
@@ -116,11 +131,8 @@ def test_a_widget_is_a_part_of_the_founding_unless_its_level_is_out_of_reach() -
     ours = {"type": WIDGETS, "state_key": WIDGET, "content": content}
     clients = [{"type": WIDGETS, "state_key": WIDGET, "content": {"url": "evil"}}, {"type": WIDGETS, "state_key": "x"}]
 
-    def states(**body: object) -> list[object]:
-        changes = with_number({"initial_state": clients, **body}, MAKING, "123456786", alias=False, widget=content)
-        found: list[object] = changes["initial_state"]
-        return found
+    def changes(**body: object) -> dict[str, object]:
+        return with_number({"initial_state": clients, **body}, MAKING, "123456786", alias=False, widget=content)
 
-    number = {"type": NUMBER, "state_key": "", "content": {"number": "123456786"}}
-    assert states() == [clients[1], number, ours]
-    assert states(power_level_content_override={"events": {WIDGETS: 101}}) == [*clients, number]
+    assert changes()["initial_state"] == [clients[1], ours]
+    assert "initial_state" not in changes(power_level_content_override={"events": {WIDGETS: 101}})

@@ -34,8 +34,10 @@ class Crowd:
         alias = f"#{self.founder.name}-{ways[0]}-{len(self.founder.joined_rooms())}:localhost"
         room = self.founder.found_group()
         self.founder.set_alias(room, alias).good()
-        if "public" not in ways and "alias" not in ways:
-            allow = [{"type": "m.room_membership", "room_id": self.space}] if "space" in ways else []
+        if {"invite", "space", "knock"}.intersection(ways):
+            # Who comes by the alias of a group that isn't public is let in for being in the space.
+            from_space = {"space", "alias"}.intersection(ways)
+            allow = [{"type": "m.room_membership", "room_id": self.space}] if from_space else []
             rule = {"join_rule": "knock_restricted", "allow": allow}
             self.founder.set_state(room, "m.room.join_rules", rule).good()
         by_way = {way: self.people[number :: len(ways)] for number, way in enumerate(ways)}

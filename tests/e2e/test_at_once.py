@@ -58,7 +58,7 @@ def test_a_group_takes_in_as_many_as_it_has_places(town: Town):
 
 
 def test_a_crowd_takes_as_many_places_as_there_are_by_whatever_way_it_comes(on_postgres: Town):
-    Crowd(on_postgres.over_workers(), 20).rush(9, ["invite", "space", "knock"], races=3)
+    Crowd(on_postgres.over_workers(), 20).rush(9, ["invite", "space", "knock", "alias"], races=3)
 
 
 def test_a_person_joins_as_many_groups_as_they_have_places(town: Town):

@@ -26,7 +26,7 @@ def town(start_workers: Callable[..., WorkerHomeserver]) -> Town:
     return Town.of(start_workers(module_config=config), rooms=0).over_workers()
 
 
-@pytest.mark.parametrize("ways", [*([way] for way in WAYS), ["invite", "space", "knock"]], ids="-".join)
+@pytest.mark.parametrize("ways", [*([way] for way in WAYS), ["invite", "space", "knock", "alias"]], ids="-".join)
 def test_ten_crowds_of_two_hundred_take_fifty_places_each(town: Town, ways: list[str]) -> None:
     crowd = Crowd(town, 200)
     for _ in range(10):

@@ -7,7 +7,6 @@ Every option is documented by the docstring under it; `config/groupreg.example.y
 
 from __future__ import annotations
 
-import difflib
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -335,6 +334,8 @@ def _meaning(details: ErrorDetails) -> str:
 def _unknown_key(details: ErrorDetails) -> str:
     name, known = str(details["loc"][-1]), sorted(_section(details).model_fields)
     elsewhere = [path for path in options() if path.rpartition(".")[2] == name]
-    near = elsewhere or difflib.get_close_matches(name, known, n=1)
+    from difflib import get_close_matches  # noqa: PLC0415 - for mistakes alone, and not small
+
+    near = elsewhere or get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"the options here are {', '.join(known)}"
     return f"is not an option; {hint}"

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -92,7 +91,9 @@ def parse(body: str) -> Asked | Unknown | None:
         return Asked(word, number, text)
     if word in WORDS:
         return Asked(word, " ".join(rest[1:]))
-    nearest = difflib.get_close_matches(word, WORDS, n=1)
+    from difflib import get_close_matches  # noqa: PLC0415 - for mistakes alone, and not small
+
+    nearest = get_close_matches(word, WORDS, n=1)
     return Unknown(word[:_LONGEST_WORD], nearest[0] if nearest else None)
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ _ENUMS: dict[str, type[StrEnum]] = {
     "scope": Scope,
     "report": ReportState,
 }
+_OFTEN_ALIKE = ("reason", "basis", "author")
+"""Kept once each: a process knows all measures, and many were imposed alike."""
 _FIXED = ("id", "kind", "subject_kind", "subject", "entity", "start_ms", "room")
 """What never changes, but by an upgrade of the room."""
 _OPEN = "lifted_ms IS NULL AND (until_ms IS NULL OR until_ms > ?)"
@@ -244,6 +247,10 @@ def _value(held: Any) -> Any:
 
 def _measure(row: tuple[Any, ...]) -> Measure:
     values: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
+    for name in _OFTEN_ALIKE:
+        values[name] = sys.intern(values[name])
+    if values["entity"] == values["subject"]:
+        values["entity"] = values["subject"]
     if values["accepted"] is not None:
         values["accepted"] = tuple(json.loads(values["accepted"]))
     return Measure(**values | {name: kind(values[name]) for name, kind in _ENUMS.items()})

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-import tomllib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +159,8 @@ def _quality(parameters: list[str]) -> float:
 def _load(language: str) -> dict[str, str]:
     if language not in LANGUAGES:
         raise KeyError(language)
+    import tomllib  # noqa: PLC0415 - many processes never say anything
+
     content = resources.files(__name__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
     return dict(_flat("", tomllib.loads(content)))
 

@@ -1,12 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The synapse_groupreg authors
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What runs by the clock, made and joined: upkeep, notices and the recorder, in one process for all."""
+"""What runs by the clock, made and joined: upkeep, notices and the recorder, in one process for all.
+
+What most servers never need of it is read from disk when it is first used.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synapse_groupreg.handlers.following import Following
+from synapse_groupreg.handlers.follower import Follower
 from synapse_groupreg.handlers.notices import Notices
 from synapse_groupreg.handlers.numbering import Numbering
 from synapse_groupreg.handlers.overflow import Overflow
@@ -17,8 +20,10 @@ from synapse_groupreg.homeserver.recorder import RecordKeeping
 from synapse_groupreg.homeserver.recording import left_behind
 
 if TYPE_CHECKING:
+    from synapse_groupreg.handlers.change import Setting
     from synapse_groupreg.homeserver.process import Process
     from synapse_groupreg.homeserver.recording import Recording
+    from synapse_groupreg.storage.database import Transaction
 
 _EVERY_SECOND_MS = 1_000
 _OVERFLOW_MS = 2_000
@@ -43,14 +48,20 @@ def start(process: Process, recording: Recording | None) -> None:
     every(numbering.every_minute, _UPKEEP_SELDOM_MS, desc="groupreg_numbers_all")
     relabelling = Relabelling(config, database, homeserver, process.snapshot)
     every(relabelling.every_second, _EVERY_SECOND_MS, desc="groupreg_relabel")
-    lists = Following(database, homeserver, process.setting)
+    lists = Follower(database, homeserver, process.setting, _keep_in_step)
     every(lists.every_second, _EVERY_SECOND_MS, desc="groupreg_lists")
-    every(lists.catch_up, _UPKEEP_SELDOM_MS, desc="groupreg_lists_all")
+    every(lists.every_minute, _UPKEEP_SELDOM_MS, desc="groupreg_lists_all")
     _send_notices(process)
     if recording is not None:
         RecordKeeping(process, recording).start()
     elif (left := left_behind(process)) is not None:
         RecordKeeping(process, left).start_removing()
+
+
+def _keep_in_step(txn: Transaction, setting: Setting) -> tuple[bool, bool]:
+    from synapse_groupreg.handlers import following  # noqa: PLC0415 - a part: most servers follow no list
+
+    return following.keep_in_step(txn, setting)
 
 
 def _send_notices(process: Process) -> None:

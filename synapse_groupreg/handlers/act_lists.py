@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 import attrs
 
 from synapse_groupreg.errors import Conflict, NotFound
-from synapse_groupreg.handlers.act_measures import REVIEW_MS, default_scope, touched_by
+from synapse_groupreg.handlers.act_measures import REVIEW_MS, default_scope
 from synapse_groupreg.handlers.change import Change, Facts, Setting
-from synapse_groupreg.handlers.measures import show
+from synapse_groupreg.handlers.measures import show, touched_by
 from synapse_groupreg.handlers.touching import Look, Touched
 from synapse_groupreg.policy.blacklist import is_glob
 from synapse_groupreg.policy.measures import PEOPLE, Measure, MeasureKind

@@ -11,8 +11,7 @@ import attrs
 from synapse_groupreg.errors import Conflict, Invalid, NotFound, Problem
 from synapse_groupreg.handlers import measure_checks
 from synapse_groupreg.handlers.change import Change, Facts, Setting
-from synapse_groupreg.handlers.measures import Here, family, show, tell
-from synapse_groupreg.handlers.snapshot import touched_accounts
+from synapse_groupreg.handlers.measures import Here, family, show, tell, touched_by
 from synapse_groupreg.handlers.touching import Look
 from synapse_groupreg.policy.agreements import rests_on_agreement
 from synapse_groupreg.policy.measures import (
@@ -30,7 +29,6 @@ from synapse_groupreg.storage import measures, people, removals, state
 if TYPE_CHECKING:
     from synapse_groupreg.handlers.measures import News
     from synapse_groupreg.policy.actions import Impose, Lift, SetReport
-    from synapse_groupreg.storage.changes import Subject
     from synapse_groupreg.storage.database import Transaction
 
 REVIEW_MS = 90 * 86_400_000
@@ -107,13 +105,6 @@ def find(txn: Transaction, measure_id: int) -> Measure:
 def default_scope(setting: Setting, kind: SubjectKind) -> Scope:
     """What a blacklist entry cuts that doesn't say."""
     return Scope(setting.config.blacklist.default_scope) if kind in PEOPLE else Scope.groups
-
-
-def touched_by(txn: Transaction, measure: Measure) -> set[Subject]:
-    """What every process has to read again because of a measure."""
-    if measure.subject_kind in SOMEBODY:
-        return touched_accounts(family(txn, measure))
-    return {(measure.subject_kind.value, measure.subject)}
 
 
 def _done_before(txn: Transaction, action: Impose) -> Measure | None:

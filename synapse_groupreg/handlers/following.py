@@ -13,24 +13,21 @@ from typing import TYPE_CHECKING
 import attrs
 
 from synapse_groupreg.handlers.act_lists import brief, end, entry_of, journal, read_rule
-from synapse_groupreg.handlers.act_measures import touched_by
+from synapse_groupreg.handlers.measures import touched_by
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.handlers.touching import Look
 from synapse_groupreg.policy.measures import MeasureKind
 from synapse_groupreg.policy.policy_lists import Target, current
-from synapse_groupreg.policy.staff import MANY_ACCOUNTS, Staff
+from synapse_groupreg.policy.staff import MANY_ACCOUNTS
 from synapse_groupreg.storage import changes, followed, measures, policy_rooms, state
 from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from synapse_groupreg.handlers import Homeserver
     from synapse_groupreg.handlers.change import Facts, Setting
     from synapse_groupreg.policy.measures import Measure
     from synapse_groupreg.policy.policy_lists import PolicyRule
     from synapse_groupreg.storage.changes import Subject
-    from synapse_groupreg.storage.database import Database, Transaction
+    from synapse_groupreg.storage.database import Transaction
     from synapse_groupreg.storage.followed import Followed
 
 _A_STEP = 200
@@ -52,37 +49,6 @@ class Plan:
 
     def __bool__(self) -> bool:
         return bool(self.lifted or self.changed or self.new)
-
-
-class Following:
-    """Runs on one process; a rival would do no harm, since each step looks before it writes."""
-
-    def __init__(self, database: Database, homeserver: Homeserver, setting: Callable[[Staff], Setting]) -> None:
-        self._database = database
-        self._homeserver = homeserver
-        self._setting = setting
-        self._marks: dict[str, int] = {}
-
-    async def every_second(self) -> None:
-        """Look whether anything happened in a followed room, and only then at its rules."""
-        marks = await self._database.run("groupreg_lists_look", look)
-        if marks != self._marks:
-            await self.catch_up()
-            self._marks = marks
-
-    async def catch_up(self) -> None:
-        """Bring the entries in step, step by step."""
-        more = True
-        while more:
-            setting = self._setting(Staff(user_id=SERVER))
-            changed, more = await self._database.run("groupreg_lists", keep_in_step, setting)
-            if changed:
-                await self._homeserver.poke()
-
-
-def look(txn: Transaction) -> dict[str, int]:
-    """Each followed room with a number that changes with every event in it."""
-    return {one.room_id: policy_rooms.mark(txn, one.room_id) for one in followed.everything(txn)}
 
 
 def keep_in_step(txn: Transaction, setting: Setting) -> tuple[bool, bool]:

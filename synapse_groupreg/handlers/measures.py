@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from synapse_groupreg.handlers.snapshot import touched_accounts
 from synapse_groupreg.policy.blacklist import server_of
-from synapse_groupreg.policy.measures import Measure, MeasureKind, Scope, SubjectKind
+from synapse_groupreg.policy.measures import SOMEBODY, Measure, MeasureKind, Scope, SubjectKind
 from synapse_groupreg.policy.roles import managers
 from synapse_groupreg.storage import identity, measures, notices, people, rooms, state
 from synapse_groupreg.storage.identity import relatives
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.config import GroupRegConfig
     from synapse_groupreg.handlers.change import Facts
+    from synapse_groupreg.storage.changes import Subject
     from synapse_groupreg.storage.database import Transaction
 
 
@@ -72,6 +74,13 @@ def family(txn: Transaction, measure: Measure) -> list[str]:
     if measure.subject_kind is SubjectKind.person:
         return identity.accounts_of(txn, measure.subject)
     return relatives(txn, measure.subject)
+
+
+def touched_by(txn: Transaction, measure: Measure) -> set[Subject]:
+    """What every process has to read again because of a measure."""
+    if measure.subject_kind in SOMEBODY:
+        return touched_accounts(family(txn, measure))
+    return {(measure.subject_kind.value, measure.subject)}
 
 
 def bound(txn: Transaction, imposed: Collection[Measure]) -> list[tuple[str, Measure]]:

@@ -7,9 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.handlers import labelling, metrics
-from synapse_groupreg.handlers.act_measures import touched_by
 from synapse_groupreg.handlers.labelling import Labeller
-from synapse_groupreg.handlers.measures import Here, show, tell
+from synapse_groupreg.handlers.measures import Here, show, tell, touched_by
 from synapse_groupreg.handlers.snapshot import touched_accounts
 from synapse_groupreg.handlers.start import SERVER
 from synapse_groupreg.policy.identity import smallest_tier, tier

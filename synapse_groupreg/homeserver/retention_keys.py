@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from synapse_groupreg.errors import CannotStart
 from synapse_groupreg.homeserver.keys import make_file, replace_file, secret_file
 from synapse_groupreg.retention import ed25519
-from synapse_groupreg.retention.bundle import endorse
+from synapse_groupreg.retention.endorsement import endorse
 from synapse_groupreg.retention.sealing import KEY_BYTES, KeyRing, WrappingKey
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import re
 from array import array
-from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -20,14 +19,14 @@ from synapse_groupreg.retention.records import b64, canonical
 from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from synapse_groupreg.retention.notes import Sign
+    from synapse_groupreg.retention.tally import Tallied
 
 VERSION = 1
 SIGNED_PREFIX = b"groupreg-bundle-v1\n"
 """What is signed at the end is this and the 32 bytes of the digest: so it can be no signature of anything else."""
-ENDORSEMENT_TYPE = "org.groupreg.retention.key"
 FILTERS = frozenset({"room", "account", "kinds", "types", "verdicts", "from_ms", "to_ms"})
 """Conditions that a bundle of mode `filter` can name. All that it has hold for each of its records."""
 
@@ -101,31 +100,6 @@ class Manifest:
 
 
 @frozen(kw_only=True)
-class Tallied:
-    """That a close record commits to how often a token stands in its period, and where last."""
-
-    token: str
-    kind: str
-    count: int
-    last: int
-    index: int
-    """Of the token's leaf in the close record's tally tree."""
-    size: int
-    """How many leaves that tree has."""
-    proof: Sequence[bytes]
-    """The multiproof for that one leaf."""
-
-    def as_json(self) -> dict[str, Any]:
-        """As the close record's line has it."""
-        return {
-            "entry": [self.token, self.kind, self.count, self.last],
-            "index": self.index,
-            "size": self.size,
-            "proof": [b64(one) for one in self.proof],
-        }
-
-
-@frozen(kw_only=True)
 class BundleRecord:
     """A record with what is disclosed of it."""
 
@@ -189,15 +163,3 @@ def file_name(case: str, log: str, shard: int) -> str:
     """What a bundle's file is called, without what a file's name should not have."""
     named = re.sub(r"[^A-Za-z0-9._-]+", "-", case).strip("-.")[:80] or "case"
     return f"bundle-{named}-{log}{f'-{shard}' if shard > 1 else ''}.jsonl"
-
-
-def endorse(
-    *, origin: str, vkey: str, valid_from_ms: int, server: str, key_id: str, sign: Callable[[bytes], bytes]
-) -> dict[str, Any]:
-    """The log's key, signed by the homeserver's key as Matrix signs JSON (appendix "Signing JSON").
-
-    `key_id` is that of the homeserver's key, like `ed25519:a_AbCd`.
-    """
-    said = {"type": ENDORSEMENT_TYPE, "origin": origin, "vkey": vkey, "valid_from_ms": valid_from_ms}
-    signature = b64encode(sign(canonical(said).encode())).rstrip(b"=").decode()
-    return {**said, "signatures": {server: {key_id: signature}}}

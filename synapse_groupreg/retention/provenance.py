@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from synapse_groupreg.retention.bundle import ENDORSEMENT_TYPE, FILTERS, VERSION
+from synapse_groupreg.retention.bundle import FILTERS, VERSION
+from synapse_groupreg.retention.endorsement import ENDORSEMENT_TYPE
 from synapse_groupreg.retention.findings import Broken, Findings, NoBundle
 from synapse_groupreg.retention.notes import Checkpoint, Key, NoteError, open_note
 from synapse_groupreg.retention.records import FROM_URL, TO_URL, LogName, canonical

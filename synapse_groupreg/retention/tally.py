@@ -8,20 +8,45 @@ of the others (article 13.2).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from synapse_groupreg.retention.bundle import Tallied
 from synapse_groupreg.retention.records import b64, canonical
 from synapse_groupreg.retention.tree import Frontier, leaf_hash, multiproof
+from synapse_groupreg.values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 Tally: TypeAlias = tuple[bytes, str, int, int]
 """A token, `room` or `account`, in how many of the period's records it stands so, and the index of the last of them."""
 
 _TOGETHER = 4096
 """Leaves that are hashed together."""
+
+
+@frozen(kw_only=True)
+class Tallied:
+    """That a close record commits to how often a token stands in its period, and where last."""
+
+    token: str
+    kind: str
+    count: int
+    last: int
+    index: int
+    """Of the token's leaf in the close record's tally tree."""
+    size: int
+    """How many leaves that tree has."""
+    proof: Sequence[bytes]
+    """The multiproof for that one leaf."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As the close record's line has it."""
+        return {
+            "entry": [self.token, self.kind, self.count, self.last],
+            "index": self.index,
+            "size": self.size,
+            "proof": [b64(one) for one in self.proof],
+        }
 
 
 def tally_leaf(token: str, kind: str, count: int, last: int) -> bytes:

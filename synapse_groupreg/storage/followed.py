@@ -39,6 +39,13 @@ def get(txn: Transaction, room_id: str) -> Followed | None:
     return next((one for one in everything(txn) if one.room_id == room_id), None)
 
 
+def mark(txn: Transaction, room_id: str) -> int:
+    """A number that is another one after every event of a room, redactions included."""
+    txn.execute("SELECT max(stream_ordering) FROM events WHERE room_id = ?", (room_id,))
+    row = txn.fetchone()
+    return int(row[0] or 0)
+
+
 def put(txn: Transaction, followed: Followed) -> None:
     """Follow a room, or accept what it has come to touch."""
     txn.execute(

@@ -127,6 +127,12 @@ def waiting(txn: Transaction, kind: str | None = None) -> list[Work]:
     ]  # fmt: skip
 
 
+def erasures_wait(txn: Transaction) -> bool:
+    """Whether anybody's records are still to be erased."""
+    txn.execute("SELECT 1 FROM groupreg_erasures WHERE done_ms IS NULL LIMIT 1")
+    return txn.fetchone() is not None
+
+
 def advance(txn: Transaction, work_id: int, payload: Mapping[str, Any]) -> None:
     """Note how far a piece of work is."""
     txn.execute(

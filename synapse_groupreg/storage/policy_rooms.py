@@ -22,13 +22,6 @@ def resolve(txn: Transaction, alias: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def mark(txn: Transaction, room_id: str) -> int:
-    """A number that is another one after every event of a room, redactions included."""
-    txn.execute("SELECT max(stream_ordering) FROM events WHERE room_id = ?", (room_id,))
-    row = txn.fetchone()
-    return int(row[0] or 0)
-
-
 def events(txn: Transaction, room_id: str) -> list[RuleEvent]:
     """The rules in the current state of a room, of all types, those that were redacted with empty content."""
     sql = (

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from synapse_groupreg.config import LabelsConfig
-from synapse_groupreg.handlers.following import Following
+from synapse_groupreg.handlers.follower import Follower
+from synapse_groupreg.handlers.following import keep_in_step
 from synapse_groupreg.policy import actions, record_actions
 from synapse_groupreg.policy.actions import Action
 from synapse_groupreg.policy.assurance import Assurance
@@ -81,7 +82,7 @@ def a_policy_room(stage: Stage) -> str:
 def an_unfollow(stage: Stage) -> Action:
     room_id = a_policy_room(stage)
     stage.act(actions.Follow(room=room_id))
-    result_of(Following(stage.database, stage.homeserver, stage.setting).every_second())
+    result_of(Follower(stage.database, stage.homeserver, stage.setting, keep_in_step).every_second())
     return actions.Unfollow(room=room_id, reason="quarrel")
 
 

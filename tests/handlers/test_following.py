@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from synapse_groupreg.handlers import following
-from synapse_groupreg.handlers.following import Following
+from synapse_groupreg.handlers.follower import Follower
 from synapse_groupreg.policy import actions
 from synapse_groupreg.policy.assurance import Assurance
 from synapse_groupreg.policy.policy_lists import PolicyRule, RuleKind
@@ -31,7 +31,7 @@ class World:
 
     def __init__(self, database: TestDatabase) -> None:
         self.stage = Stage(database)
-        self.following = Following(database, self.stage.homeserver, self.stage.setting)
+        self.following = Follower(database, self.stage.homeserver, self.stage.setting, following.keep_in_step)
 
     def make_list(self, *entities: str, name: str = "Bad company") -> str:
         """A policy room with these rules, followed."""
@@ -51,8 +51,12 @@ class World:
         self.stage.do(seed.set_state, room_id, CAROL, RULE, {}, state_key=entity)
 
     def look(self) -> dict[str, Measure]:
-        """Let a second pass; the entries in force by what they name."""
+        """Let a second pass; the entries in force then."""
         result_of(self.following.every_second())
+        return self.entries()
+
+    def entries(self) -> dict[str, Measure]:
+        """Those in force by what they name."""
         return {one.entity: one for one in self.stage.do(measures.open_ones, NOW + 10)}
 
     def skipped(self, room_id: str) -> dict[str, str]:
@@ -76,6 +80,19 @@ def test_rules_are_looked_at_only_when_something_happened(world: World) -> None:
     world.ban(room_id, "@adam:x")
     assert set(world.look()) == {"@eve:x", "@adam:x"}
     assert "groupreg_lists" in runs
+
+
+def test_what_no_event_tells_of_is_brought_in_step_each_minute(world: World) -> None:
+    runs = world.stage.database.runs
+    runs.clear()
+    result_of(world.following.every_minute())
+    assert runs == ["groupreg_lists_look"], "no list is followed: the code that carries them out isn't read"
+    room_id = world.make_list("@eve:x")
+    result_of(world.following.every_minute())
+    assert set(world.entries()) == {"@eve:x"}
+    world.stage.act(actions.Unfollow(room=room_id))
+    result_of(world.following.every_minute())
+    assert world.entries() == {}
 
 
 def test_a_rule_that_changes_changes_its_entry(world: World) -> None:

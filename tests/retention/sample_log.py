@@ -20,9 +20,8 @@ from synapse_groupreg.retention.bundle import (
     BundleWriter,
     Manifest,
     Subject,
-    Tallied,
-    endorse,
 )
+from synapse_groupreg.retention.endorsement import endorse
 from synapse_groupreg.retention.records import (
     SEED_BYTES,
     TOKEN_BYTES,
@@ -37,7 +36,7 @@ from synapse_groupreg.retention.records import (
     salt,
     unb64,
 )
-from synapse_groupreg.retention.tally import Tally, tallied, tally_root
+from synapse_groupreg.retention.tally import Tallied, Tally, tallied, tally_root
 
 SERVER = "example.org"
 SERVER_KEY_ID = "ed25519:a_test"

@@ -55,9 +55,9 @@ def redact(txn: Transaction, room_id: str, event_id: str, sender: str, *, rechec
 
 def test_rules_are_the_current_state(db: TestDatabase) -> None:
     room_id = db.do(seed.make_room, MAKER)
-    before = db.do(policy_rooms.mark, room_id)
+    before = db.do(followed.mark, room_id)
     db.do(seed.set_state, room_id, MAKER, RULE, ban("@a:x"), state_key="a")
-    assert db.do(policy_rooms.mark, room_id) > before
+    assert db.do(followed.mark, room_id) > before
     db.do(seed.set_state, room_id, MAKER, RULE, ban("@b:x"), state_key="a")
     newest = db.do(seed.set_state, room_id, MAKER, "org.matrix.mjolnir.rule.server", ban("x.example"), state_key="s")
     db.do(seed.set_state, room_id, MAKER, RULE, {}, state_key="gone")

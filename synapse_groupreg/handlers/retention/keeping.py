@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from synapse_groupreg.config.retention import DAY_MS
 from synapse_groupreg.handlers.retention.clock import ClockWatch
-from synapse_groupreg.handlers.retention.erasing import Erasing
 from synapse_groupreg.handlers.retention.purging import Purging, keeps, removable, standings, wish
 from synapse_groupreg.handlers.retention.rotating import Rotating
 from synapse_groupreg.handlers.start import SERVER
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.config.retention import RetentionConfig
     from synapse_groupreg.handlers import Homeserver
+    from synapse_groupreg.handlers.retention.erasing import Erasing
     from synapse_groupreg.handlers.retention.log import Log
     from synapse_groupreg.handlers.retention.rotating import KeyFiles
     from synapse_groupreg.retention.records import LogName
     from synapse_groupreg.storage.database import Database, Transaction
-    from synapse_groupreg.storage.keeping import Work
+    from synapse_groupreg.storage.keeping import Hold, Work
     from synapse_groupreg.storage.store import PeriodInfo
 
 logger = logging.getLogger(__name__)
@@ -47,13 +48,15 @@ class Keeping:
         keys: KeyFiles,
         clock: ClockWatch | None = None,
     ) -> None:
+        self._config = config
+        self._seal = seal
+        self._keys = keys
         self._keeps = keeps(config)
         self._database = database
         self._homeserver = homeserver
         self._clock = clock or ClockWatch()
         self._purging = Purging(database, homeserver, seal)
         self._rotating = Rotating(database, homeserver, keys)
-        self._erasing = Erasing(database, homeserver, seal=seal, keys=keys, duty_ms=config.keep, keeps=self._keeps)
         self._look_ms = 0
         self._behind: str | None = None
         """The log whose end was lost."""
@@ -132,9 +135,28 @@ class Keeping:
                 found = found[:1] if rested and doubt is None else []
             due += [(log.name, info) for info in found]
         self.next_purge_ms = min(goes, default=None)
-        await self._erasing.look(logs, holds, doubted=doubt is not None)
-        self.alarm("erasures-wait", _waiting_for(self._erasing.missing))
+        await self._look_at_erasures(logs, holds, doubted=doubt is not None)
         await self._database.run("groupreg_keeping", _ask, due, forced, now_ms)
+
+    async def _look_at_erasures(self, logs: Mapping[LogName, Log], holds: list[Hold], *, doubted: bool) -> None:
+        missing: Sequence[str] = ()
+        if await self._database.run("groupreg_keeping", keeping.erasures_wait):
+            await self._erasing.look(logs, holds, doubted=doubted)
+            missing = self._erasing.missing
+        self.alarm("erasures-wait", _waiting_for(missing))
+
+    @cached_property
+    def _erasing(self) -> Erasing:
+        from synapse_groupreg.handlers.retention.erasing import Erasing  # noqa: PLC0415 - most servers never erase
+
+        return Erasing(
+            self._database,
+            self._homeserver,
+            seal=self._seal,
+            keys=self._keys,
+            duty_ms=self._config.keep,
+            keeps=self._keeps,
+        )
 
     def _look_at_clock(self, logs: Mapping[LogName, Log]) -> str | None:
         newest_ms = max(log.head.newest_ms for log in logs.values())

@@ -12,7 +12,7 @@ from synapse_groupreg.handlers.retention.log import Log
 from synapse_groupreg.handlers.retention.published import Published
 from synapse_groupreg.handlers.retention.reading import Opener, Openers, OpenRecord
 from synapse_groupreg.retention import ed25519
-from synapse_groupreg.retention.bundle import endorse
+from synapse_groupreg.retention.endorsement import endorse
 from synapse_groupreg.retention.records import Entry, Kind, LogName, b64, canonical, log_of
 from synapse_groupreg.retention.sealing import KeyRing, WrappingKey
 from synapse_groupreg.storage.store import Selection

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import statistics
 from functools import partial
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench.cost import sides
 from bench.cost.compare import Line, Spread, against
+from bench.cost.modules import NOTES, clocked
 from bench.cost.seed import known
 from bench.cost.sides import NONE, OURS, SIDES, WATCHED, Client, Metered, Turn, turns
 from bench.cost.turns import WARM_UP, Turns
@@ -18,11 +20,13 @@ from tests.e2e.test_warm_sends import BACKGROUND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 SIZES = (10, 500, 2_000)
 LARGE, SMALL = "30K", "500"
 CPU_GOAL, CALLBACKS_GOAL_US = 1.05, 100.0
-BLOCKS = "synapse_util_metrics_block"
+CLOCKED = 600
+"""Messages whose callbacks are timed."""
 TRANSACTIONS = "synapse_storage_transaction_time_count_total"
 LOOKUPS = "synapse_util_caches_cache"
 
@@ -82,46 +86,72 @@ def _send(client: Client, room_id: str) -> None:
 
 
 def counts(runs: Turns, *, times: int = 10) -> list[Line]:
-    """What Synapse counts for us in a warm message: statements, events looked up, time in our callbacks."""
+    """What a warm message makes Synapse do for us: statements, events looked up, and the time in our callbacks."""
     settings = {"event_cache_size": LARGE}
-    lines: list[Line] = []
     with sides.world(SIZES, 0, settings) as world, contextlib.ExitStack() as servers:
         seeded = sides.copy(world, OURS, known(groups=0))
         ours = servers.enter_context(Metered(seeded, WATCHED, settings))
         none = servers.enter_context(Metered(sides.copy(world, NONE), None, settings))
+        sides.settled([ours, none])
         rooms, acts = list(world.rooms.values()), times * len(SIZES)
         todo = {server: _talk(Client(server.url, world.owner), rooms, times) for server in (ours, none)}
         turns(todo)
         statements, looked = [], []
-        spent: dict[str, list[float]] = {kind: [] for kind in ("time", "ru_utime", "ru_stime")}
         for _ in runs:
-            before = {kind: _in_callbacks(ours, kind) for kind in spent}
             statements.append(_ours_only(ours.grown(TRANSACTIONS, "desc", lambda: _all(todo[ours]))) / acts)
-            for kind, some in spent.items():
-                some.append((_in_callbacks(ours, kind) - before[kind]) / acts * 1e6)
             more = ours.grown(LOOKUPS, "name", lambda: _all(todo[ours]))["*getEvent*"]
             less = none.grown(LOOKUPS, "name", lambda: _all(todo[none]))["*getEvent*"]
             looked.append((more - less) / acts)
-    cpu = Spread.of([user + system for user, system in zip(spent["ru_utime"], spent["ru_stime"], strict=True)])
-    lines.append(_goal("transactions of ours a warm message", Spread.of(statements), "", 0.0))
-    lines.append(_goal("events looked up beyond no module's", Spread.of(looked), "", 3.0))
-    lines.append(_goal("CPU in our callbacks a warm message", cpu, "us", CALLBACKS_GOAL_US))
-    lines.append(Line("time in our callbacks a warm message", OURS, Spread.of(spent["time"]), "us"))
-    return lines
+        took = _in_callbacks(seeded / NOTES, _talk(Client(ours.url, world.owner), rooms, CLOCKED // len(rooms)))
+    what = "CPU in our callbacks, a warm message"
+    by_size = [
+        Line(f"{what}, {size:,} members", OURS, _usual(took[n :: len(SIZES)]), "us") for n, size in enumerate(SIZES)
+    ]
+    return [
+        _goal("transactions of ours a warm message", Spread.of(statements), "", 0.0),
+        _goal("events looked up beyond no module's", Spread.of(looked), "", 3.0),
+        _goal(what, _usual(took), "us", CALLBACKS_GOAL_US),
+        *by_size,
+        Line("... of it, to look at the clock", OURS, _usual(asyncio.run(_by_itself())), "us"),
+    ]
 
 
 def _goal(what: str, found: Spread, unit: str, most: float) -> Line:
     return Line(what, OURS, found, unit, f"at most {most:g}", found.median <= most)
 
 
+def _usual(microseconds: Sequence[float]) -> Spread:
+    """What 90 of 100 are between, and their median."""
+    ordered = sorted(microseconds)
+    cut = len(ordered) // 20
+    return Spread.of(ordered[cut : len(ordered) - cut])
+
+
+def _in_callbacks(notes: Path, acts: Sequence[Callable[[], object]]) -> list[float]:
+    """What the callbacks of each act took in sum."""
+    took = []
+    with notes.open() as written:
+        written.read()
+        for act in acts:
+            act()
+            took.append(sum(map(int, written)) / 1000)
+    return took
+
+
+async def _by_itself() -> list[float]:
+    """What is noted of a message when neither of its callbacks does anything."""
+    noted: list[int] = []
+    one = clocked(_nothing, noted.append)
+    return [(await one(), await one(), sum(noted[-2:]) / 1000)[-1] for _ in range(CLOCKED)]
+
+
+async def _nothing() -> None:
+    return None
+
+
 def _all(todo: Sequence[Callable[[], object]]) -> None:
     for act in todo:
         act()
-
-
-def _in_callbacks(server: Metered, kind: str) -> float:
-    blocks = server.counted(f"{BLOCKS}_{kind}_seconds_total", "block_name")
-    return sum(seconds for name, seconds in blocks.items() if name.startswith("synapse_groupreg"))
 
 
 def _ours_only(grown: dict[str, float]) -> float:

@@ -244,9 +244,14 @@ def running(
         for side in sides:
             folder = copy(world, side, prepare if side in (OURS, UNLABELLED) else None)
             found[side] = servers.enter_context(Metered(folder, MODULES.get(side), settings))
-        with ThreadPoolExecutor(len(found)) as pool:
-            list(pool.map(Metered.rest, found.values()))
+        settled(list(found.values()))
         yield found
+
+
+def settled(servers: Sequence[Metered]) -> None:
+    """Wait until each does no more than it does by the clock."""
+    with ThreadPoolExecutor(len(servers)) as pool:
+        list(pool.map(Metered.rest, servers))
 
 
 @attrs.frozen

@@ -39,7 +39,7 @@ from synapse_groupreg.storage.stores import open_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from synapse_groupreg.storage.store import Store
+    from synapse_groupreg.storage.store_engine import Store
 
 ROOMS, ACCOUNTS = 2000, 20_000
 BATCH = 1000

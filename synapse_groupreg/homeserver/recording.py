@@ -21,7 +21,7 @@ from synapse_groupreg.storage.stores import open_reader
 
 if TYPE_CHECKING:
     from synapse_groupreg.homeserver.process import Process
-    from synapse_groupreg.storage.store import StoreReader
+    from synapse_groupreg.storage.store_engine import StoreReader
 
 logger = logging.getLogger(__name__)
 

@@ -57,7 +57,7 @@ _LINES_AT_ONCE = 250
 
 
 class PostgresReader(RowReader):
-    """Reads one log; the arguments are psycopg2's. See `store.StoreReader`."""
+    """Reads one log; the arguments are psycopg2's. See `store_engine.StoreReader`."""
 
     # A comparison of pairs: the planner of a table without statistics then has no other index to choose.
     leading = "({column}, n) >= (?, ?) AND ({column}, n) <= (?, ?)"
@@ -105,7 +105,7 @@ class PostgresReader(RowReader):
 
 
 class PostgresStore(PostgresReader, RowStore):
-    """Writes one log; the arguments are psycopg2's. See `store.Store`."""
+    """Writes one log; the arguments are psycopg2's. See `store_engine.Store`."""
 
     _readonly = False
 

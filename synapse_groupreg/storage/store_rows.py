@@ -30,7 +30,7 @@ _COLUMN = {"room": "room", "account": "actor"}
 
 
 class RowReader(ABC):
-    """Reads one log; a period that was removed reads as empty. See `store.StoreReader`."""
+    """Reads one log; a period that was removed reads as empty. See `store_engine.StoreReader`."""
 
     leading = "{column} = ? AND n >= ? AND {column} = ? AND n <= ?"
 

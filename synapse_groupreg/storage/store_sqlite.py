@@ -48,7 +48,7 @@ _PUT_PERIOD = "INSERT INTO periods (log, shard, month, first, size, closed) VALU
 
 
 class SqliteReader(RowReader):
-    """Reads one log in `folder`. See `store.StoreReader`."""
+    """Reads one log in `folder`. See `store_engine.StoreReader`."""
 
     _open = staticmethod(open_to_read)
 
@@ -155,7 +155,7 @@ class SqliteReader(RowReader):
 
 
 class SqliteStore(SqliteReader, RowStore):
-    """Writes one log in `folder`. See `store.Store`."""
+    """Writes one log in `folder`. See `store_engine.Store`."""
 
     _open = staticmethod(open_to_write)
 

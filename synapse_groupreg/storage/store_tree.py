@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from synapse_groupreg.retention import tree
 
 if TYPE_CHECKING:
-    from synapse_groupreg.storage.store import StoreReader
+    from synapse_groupreg.storage.store_engine import StoreReader
 
 _BLOCK = 1 << tree.BLOCK_LEVEL
 _CHUNK = 1024

@@ -44,7 +44,7 @@ _BASE = (
 
 
 class RowStore(RowReader):
-    """Writes one log. See `store.Store`."""
+    """Writes one log. See `store_engine.Store`."""
 
     def __init__(self, log: str) -> None:
         super().__init__(log)

@@ -15,7 +15,7 @@ from synapse_groupreg.storage.store_sqlite import SqliteReader, SqliteStore
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from synapse_groupreg.storage.store import Store, StoreReader
+    from synapse_groupreg.storage.store_engine import Store, StoreReader
 
 _WHERE = "retention.store"
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from synapse_groupreg.rig import Database, Postgres
-    from synapse_groupreg.storage.store import Store, StoreReader
+    from synapse_groupreg.storage.store_engine import Store, StoreReader
 
 
 class Place:

@@ -15,7 +15,8 @@ from synapse_groupreg.storage.store_schema import BLOCK
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from synapse_groupreg.storage.store import Selection, Store, StoreReader
+    from synapse_groupreg.storage.store import Selection
+    from synapse_groupreg.storage.store_engine import Store, StoreReader
 
 NOVEMBER = Period(1, "2026-11")
 DECEMBER = Period(1, "2026-12")

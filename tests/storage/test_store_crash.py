@@ -22,7 +22,8 @@ from tests.storage.store_samples import DECEMBER, NOVEMBER, Log, digest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from synapse_groupreg.storage.store import Head, StoreReader
+    from synapse_groupreg.storage.store import Head
+    from synapse_groupreg.storage.store_engine import StoreReader
     from tests.storage.store_places import Place
 
 ROOT = Path(__file__).parents[2]

@@ -21,7 +21,7 @@ from tests.storage.store_samples import DECEMBER, NOON, NOVEMBER, Log, name, row
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from synapse_groupreg.storage.store import StoreReader
+    from synapse_groupreg.storage.store_engine import StoreReader
 
 ROWS = 1500
 TURN = 700

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.handlers.retention.keys import LogKeys
     from synapse_groupreg.storage.known_logs import KnownLog
-    from synapse_groupreg.storage.store import Head, StoreReader
+    from synapse_groupreg.storage.store import Head
+    from synapse_groupreg.storage.store_engine import StoreReader
 
 
 def check_place(store: Mapping[str, Any], synapses: Mapping[str, Any]) -> None:

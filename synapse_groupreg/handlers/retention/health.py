@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from synapse_groupreg.handlers.retention.log import Log
     from synapse_groupreg.handlers.retention.recorder import Recorder
     from synapse_groupreg.storage.database import Database, Transaction
-    from synapse_groupreg.storage.store import StoreReader
+    from synapse_groupreg.storage.store_engine import StoreReader
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.handlers.retention.keys import LogKeys
     from synapse_groupreg.handlers.retention.published import Published
-    from synapse_groupreg.storage.store import Row, Store, StoreReader
+    from synapse_groupreg.storage.store import Row
+    from synapse_groupreg.storage.store_engine import Store, StoreReader
 
 OWN = "log"
 """The source of what a log records of itself; its positions are indexes."""

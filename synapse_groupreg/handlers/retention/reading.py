@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from synapse_groupreg.handlers.retention.keys import LogKeys
-    from synapse_groupreg.storage.store import NameRow, Period, Row, StoreReader
+    from synapse_groupreg.storage.store import NameRow, Period, Row
+    from synapse_groupreg.storage.store_engine import StoreReader
 
 KINDS = tuple(Kind)
 """By the number under which a kind is stored."""

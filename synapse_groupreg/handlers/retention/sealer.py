@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from synapse_groupreg.retention.records import Entry
     from synapse_groupreg.retention.sealing import PeriodKeys
-    from synapse_groupreg.storage.store import Period, StoreReader
+    from synapse_groupreg.storage.store import Period
+    from synapse_groupreg.storage.store_engine import StoreReader
 
 _RANDOM = SEED_BYTES + NONCE_BYTES
 _REMEMBERED = 200_000

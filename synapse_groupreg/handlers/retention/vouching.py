@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from synapse_groupreg.handlers.retention.keys import LogKeys
-    from synapse_groupreg.storage.store import StoreReader
+    from synapse_groupreg.storage.store_engine import StoreReader
 
 _KEYS = Selection(kinds=(KIND_NUMBERS[Kind.key],))
 _MANY = 1000

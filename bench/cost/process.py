@@ -27,7 +27,8 @@ def measure(runs: Turns) -> list[Line]:
     memory: dict[str, list[float]] = {}
     started: dict[str, list[float]] = {}
     idle: dict[str, list[float]] = {}
-    with sides.world([SIZE], 0, settings) as world:
+    # A page of a library belongs to whoever alone maps it. So one more runs along, else it depends on who else does.
+    with sides.world([SIZE], 0, settings) as world, Metered(sides.copy(world, "beside"), None, settings):
         servers = {
             NONE: Metered(sides.copy(world, NONE), None, settings),
             OURS: Metered(sides.copy(world, OURS, known(accounts=0, groups=0, measures=0)), MODULES[OURS], settings),

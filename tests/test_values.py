@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import linecache
 import pickle
 
 import attrs
@@ -57,3 +58,9 @@ def test_a_value_stays_as_it_is_and_survives_a_journey() -> None:
     for back in (copy.copy(ENTRY), copy.deepcopy(ENTRY), pickle.loads(pickle.dumps(ENTRY))):
         assert (back, back.noted_ms) == (ENTRY, 1)
     assert not hasattr(ENTRY, "__dict__")
+
+
+def test_a_class_keeps_neither_text_nor_a_class_of_its_fields() -> None:
+    assert type(attrs.fields(Entry)) is tuple
+    assert [field.name for field in attrs.fields(Entry)] == ["name", "secret", "noted_ms"]
+    assert not [name for name in linecache.cache if name.endswith(f"{__name__}.Entry>")]

@@ -42,6 +42,14 @@ def test_a_measure_comes_back_as_it_was_written(db: TestDatabase) -> None:
     assert db.do(measures.get, written.id + 1) is None
 
 
+def test_texts_that_are_alike_are_in_memory_once(db: TestDatabase) -> None:
+    impose(db)
+    impose(db, "@ben:x")
+    one, other = db.do(measures.open_ones, 1)
+    assert one.subject != other.subject
+    assert (one.reason is other.reason, one.author is other.author, one.entity is one.subject) == (True, True, True)
+
+
 def test_numbers_are_never_used_again(db: TestDatabase) -> None:
     first = impose(db)
     db.do(lambda txn: txn.execute("DELETE FROM groupreg_measures"))

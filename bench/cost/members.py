@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.cost import sides
 from bench.cost.compare import Line, Spread, against
-from bench.cost.messages import BLOCKS, LARGE
+from bench.cost.messages import LARGE
 from bench.cost.seed import known
 from bench.cost.sides import NONE, OURS, SIDES, Client, Metered, turns
 from bench.cost.turns import WARM_UP, Turns
@@ -28,6 +28,7 @@ AT_THE_CAP = 8
 FLAT_GOAL, SHARE_GOAL = 1.5, 0.10
 CALLBACK = "user_may_join_room"
 FULL = 403
+_BLOCKS = "synapse_util_metrics_block"
 
 
 def joins(runs: Turns) -> list[Line]:
@@ -70,7 +71,7 @@ def _join(client: Client, room_id: str) -> None:
 
 
 def _in_callback(server: Metered) -> float:
-    counted = server.counted(f"{BLOCKS}_time_seconds_total", "block_name")
+    counted = server.counted(f"{_BLOCKS}_time_seconds_total", "block_name")
     return sum(seconds for name, seconds in counted.items() if CALLBACK in name)
 
 

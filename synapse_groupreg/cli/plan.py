@@ -10,7 +10,7 @@ import click
 
 from synapse_groupreg.cli.options import Cli, server_command
 from synapse_groupreg.cli.output import plural
-from synapse_groupreg.cli.server import show_exempt
+from synapse_groupreg.cli.server import CAPS_OF_FEDERATED, show_exempt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ GROUP_LISTS = {
     ),
     "federated_groups": (
         "Groups with other servers",
-        "Caps hold for local joins only; `federation` can't be changed later.",
+        f"{CAPS_OF_FEDERATED} That they federate can't be changed later.",
     ),
     "encrypted_groups": (
         "Encrypted groups",

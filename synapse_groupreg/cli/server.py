@@ -23,6 +23,10 @@ MODES = {
     "dry": "Mode dry: everything is judged, journalled and counted, and nothing is refused.",
     "enforce": "Mode enforce: what breaks a rule is refused.",
 }
+CAPS_OF_FEDERATED = (
+    "Caps hold for joins through this server; joins through others can't be prevented, and with `federation: open`"
+    " whoever is too many is removed afterwards."
+)
 
 
 @click.command()
@@ -171,11 +175,11 @@ def show_exempt(out: Output, exempt: Mapping[str, Any]) -> None:
 
 
 def show_federated(out: Output, federated: Mapping[str, Any]) -> None:
-    """Print which groups other servers take part in; caps can't be exact there."""
+    """Print which groups other servers can take part in; caps can't be exact there."""
     rooms = federated.get("rooms") or []
     count = federated.get("count", len(rooms))
     out.heading("Federated groups")
-    out.say(f"{plural(count, 'group')}: caps hold for local joins only." if count else "None.")
+    out.say(f"{plural(count, 'group')}. {CAPS_OF_FEDERATED}" if count else "None.")
     for room in rooms:
         out.say(f"  {room if isinstance(room, str) else room.get('room_id')}")
 

@@ -180,7 +180,7 @@ class GroupRegConfig(Section):
     mode: Mode
     """`dry` judges, journals and counts, and refuses nothing; `enforce` refuses. Staff can switch while it runs."""
     federation: Literal["closed", "open"]
-    """`closed`: new groups are made with `m.federate: false`, for ever. `open`: caps hold for local joins only."""
+    """`closed`: new groups never federate (`m.federate: false`). `open`: caps hold for joins through this server."""
     preset: Literal["groups-2017"] | None = None
     """Values fit for the regulation of 2017; whatever is written beside it wins."""
     dry_run: tuple[Code, ...] = ()

@@ -53,7 +53,7 @@ def exempt(txn: Transaction, config: GroupRegConfig, server_name: str) -> Survey
 
 
 def federated_groups(txn: Transaction) -> Survey:
-    """Groups that other servers can join, where caps hold for local joins only."""
+    """Groups that people can join through other servers too, which nobody here can prevent."""
     found = [one.room_id for one in statistics.groups(txn) if one.federated]
     return {"count": len(found), "rooms": found[:_SHOWN]}
 

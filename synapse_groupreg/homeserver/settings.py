@@ -132,7 +132,10 @@ _OUR_CHECKS: tuple[tuple[str, Callable[[GroupRegConfig], bool], str], ...] = (
     (
         "federation-open",
         lambda config: config.federation == "open",
-        "federation is open: caps hold for joins through this server; joins through others can't be prevented.",
+        (
+            "federation is open: caps hold for joins through this server; joins through others can't be prevented, and"
+            " whoever is too many is removed afterwards."
+        ),
     ),
     (
         "nothing-required",

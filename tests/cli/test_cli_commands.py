@@ -84,7 +84,7 @@ PLAN = {
     "accounts_over_limit_total": 1,
     "accounts": {"total": 1200, "by_assurance": {"none": 900, "contact": 300}, "below_post": 900},
     "founderless_groups": ["!orphan:fake.test"],
-    "federated_groups": [],
+    "federated_groups": ["!fed:fake.test"],
     "encrypted_groups": [{"room_id": ROOM, "name": "Garden"}],
     "exempt": {"configured": [], "server_admins": ["@admin:fake.test"], "appservices": []},
 }
@@ -156,6 +156,7 @@ LOOKS: list[tuple[str, list[str]]] = [
         ["Mode dry", "configuration file says enforce", "WARNING", "registration-open", "@bridge_*", "room-full"],
     ),
     ("plan", ["140 rooms over the cap", "... and 139 more.", "!orphan:fake.test", "900 accounts of 1,200", "WARNING"]),
+    *((look, ["!fed:fake.test", "whoever is too many is removed afterwards"]) for look in ("status", "plan")),
     ("policy", ["Mode dry", "members per room", "500", "closed"]),
     ("mode", ["Mode dry: everything is judged"]),
     (f"account show {ANNA}", ["real_name", "@anna2:fake.test", "1,500", "set for this person", "Spam", "in force"]),

@@ -76,11 +76,11 @@ def test_who_was_let_in_here_stays(stage: Stage) -> None:
 class Watch:
     """The loop, and whom it removed."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, federation: str = "open") -> None:
         self.stage = scene.stage
         self.removed: list[str] = []
         self.snapshot = SimpleNamespace(mode="enforce")
-        config = scene.stage.config.model_copy(update={"federation": "open"})
+        config = scene.stage.config.model_copy(update={"federation": federation})
         self.server = SimpleNamespace(
             server_name=SERVER, public_baseurl="/", now_ms=self.stage.homeserver.now_ms, remove=self.remove
         )
@@ -117,6 +117,15 @@ def test_who_came_in_while_nobody_looked_stays(stage: Stage) -> None:
     assert watch.after(2_000) == [GUS]
     [act] = [one for one in stage.journal() if one.action == "remove"]
     assert act.subject == GUS
+
+
+def test_nobody_is_removed_from_groups_that_federate_from_before_it_was_closed(stage: Stage) -> None:
+    """`groupreg plan` and `status` say so of them."""
+    scene = Scene(stage, cap=2, members=[BOB])
+    watch = Watch(scene, federation="closed")
+    watch.after(0)
+    scene.be(EVE, "join")
+    assert watch.after(2_000) == []
 
 
 def test_only_groups_that_were_founded_here_are_looked_at(stage: Stage) -> None:

@@ -16,7 +16,11 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from synapse_groupreg.cli.output import Output
+from synapse_groupreg.cli.trial import guide, samples
+from synapse_groupreg.cli.trial.folder import Trial
 from synapse_groupreg.rig.detached import end, holder
+from synapse_groupreg.rig.layout import Layout
 
 GROUPREG = Path(sys.executable).with_name("groupreg")
 
@@ -156,6 +160,25 @@ def test_workers_for_a_server_of_one_process_are_refused(place: Path):
     done = groupreg(place, "up", "--workers")
     assert done.returncode == 2
     assert "runs in one process" in done.stderr
+
+
+@pytest.mark.parametrize("workers", [False, True])
+def test_what_is_to_be_tried_is_to_be_tried_at_each_process(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, workers: bool
+):
+    trial = Trial(
+        folder=tmp_path,
+        port=1,
+        postgres_port=None,
+        registration_secret="",
+        postgres_password="",
+        layout=Layout(clients={"generic_worker1": 2, "generic_worker2": 3}, persisters={"one": 4}) if workers else None,
+        passwords=dict.fromkeys((samples.ADMIN, *samples.ASSURANCE), ""),
+        rooms={samples.NOTICES: "!room"},
+    )
+    guide.show(Output(), trial)
+    there = "at http://127.0.0.1:2 or http://127.0.0.1:3 in place of http://127.0.0.1:1."
+    assert (there in capsys.readouterr().out) == workers
 
 
 @pytest.mark.prove

@@ -109,7 +109,7 @@ def of_layout(folder: Path, name: str) -> dict[str, Any]:
     for place in found.get("instance_map", {}).values():
         del place["host"]
     found.get("redis", {}).pop("host", None)
-    elsewhere = ("worker_log_config", "worker_replication_secret", "worker_replication_secret_path")
+    elsewhere = ("worker_replication_secret", "worker_replication_secret_path")
     return {key: value for key, value in found.items() if key not in elsewhere}
 
 

@@ -87,9 +87,9 @@ def server(
 def started(server: Homeserver, ports: Ports, path: Path) -> Iterator[Callable[[], None]]:
     """One of the workers, starting; call what comes to wait until it serves."""
     folder = server.files.folder
-    own = yaml.safe_load(ports.put_into(path.read_text(encoding="utf-8"))) | {
-        "worker_log_config": str(folder / "log.yaml")
-    }
+    found = yaml.safe_load(ports.put_into(path.read_text(encoding="utf-8")))
+    # Here the log tells more than by default: which transactions a process runs.
+    own = found | {"worker_log_config": str(folder / "log.yaml")}
     (folder / path.name).write_text(yaml.safe_dump(own))
     arguments = [*server.files.arguments, "--config-path", str(folder / path.name)]
     worker = Process(path.stem, [sys.executable, "-m", own["worker_app"], *arguments], log=folder / f"{path.stem}.log")
@@ -122,6 +122,17 @@ def test_the_workers_share_the_work_and_judge_alike(server: Homeserver, ports: P
 def test_the_upkeep_runs_where_the_background_tasks_run(server: Homeserver) -> None:
     assert poll(lambda: "groupreg_successors" in log(server, "background_worker1"), seconds=60)
     assert "groupreg_successors" not in log(server, "main")
+
+
+def test_no_two_processes_write_one_log() -> None:
+    """Without `worker_log_config`, a process logs to its standard error."""
+    assert not any("worker_log_config" in yaml.safe_load(path.read_text(encoding="utf-8")) for path in WORKERS)
+
+
+def test_the_page_on_installing_starts_every_worker() -> None:
+    page = (CONFIG.parent / "docs" / "install.md").read_text(encoding="utf-8")
+    [enabled] = re.findall(r"^systemctl enable matrix-synapse-worker@\{(.+)\}\.service$", page, re.MULTILINE)
+    assert sorted(enabled.split(",")) == [path.stem for path in WORKERS]
 
 
 def test_replication_stays_inside(ports: Ports) -> None:

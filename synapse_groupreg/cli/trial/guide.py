@@ -78,6 +78,8 @@ def show(out: Output, trial: Trial) -> None:
         out.say(f"  {attempt.act}")
         out.say("What staff does about it; then the same is allowed:")
         out.say(f"  {attempt.change}")
+    if trial.layout is not None:
+        out.say(f"Each process judges alike: try the same at {_others(trial)} in place of {trial.url}.")
     out.heading("Further")
     out.say(f"  {_groupreg(trial)} status")
     out.say(f"  {_groupreg(trial)} acts")
@@ -121,6 +123,10 @@ def _part(layout: Layout, name: str) -> str:
     if name in layout.background:
         return "does the background tasks and the module's upkeep"
     return "serves clients" if name in layout.clients else "serves clients, and what workers may not"
+
+
+def _others(trial: Trial) -> str:
+    return " or ".join(url for url in trial.addresses.values() if url != trial.url)
 
 
 def _standing(name: str) -> str:

@@ -100,7 +100,7 @@ def _account_measures(txn: Transaction, accounts: set[str] | None, now_ms: int) 
     if accounts is None:
         accounts = _with_measures(txn, now_ms)
     persons = identity.persons_of(txn, accounts)
-    family = {person: identity.accounts_of(txn, person) for person in set(persons.values())}
+    family = identity.families(txn, set(persons.values()))
     everybody = accounts.union(*family.values())
     on_accounts = _by_subject(measures.of_subjects(txn, SubjectKind.account, everybody, now_ms))
     on_persons = _by_subject(measures.of_subjects(txn, SubjectKind.person, family, now_ms))
@@ -116,13 +116,12 @@ def _account_measures(txn: Transaction, accounts: set[str] | None, now_ms: int) 
 
 
 def _with_measures(txn: Transaction, now_ms: int) -> set[str]:
-    accounts: set[str] = set()
-    for measure in measures.of_kinds(txn, [SubjectKind.account, SubjectKind.person], now_ms):
-        if measure.subject_kind is SubjectKind.account:
-            accounts |= {measure.subject, *identity.relatives(txn, measure.subject)}
-        else:
-            accounts |= set(identity.accounts_of(txn, measure.subject))
-    return accounts
+    subjects: dict[SubjectKind, set[str]] = {SubjectKind.account: set(), SubjectKind.person: set()}
+    for measure in measures.of_kinds(txn, subjects, now_ms):
+        subjects[measure.subject_kind].add(measure.subject)
+    accounts = subjects[SubjectKind.account]
+    persons = subjects[SubjectKind.person].union(identity.persons_of(txn, accounts).values())
+    return accounts.union(*identity.families(txn, persons).values())
 
 
 def _measures(txn: Transaction, kind: SubjectKind, subjects: Iterable[str] | None, now_ms: int) -> list[Measure]:

@@ -202,6 +202,18 @@ def test_a_measure_on_one_account_binds_all_of_its_person(stage: Stage) -> None:
     assert [len(snapshot.account_measures(user_id, NOW)) for user_id in (ALICE, BOB, CAROL)] == [1, 1, 1]
 
 
+def test_what_is_read_at_start_takes_no_look_for_each_measure(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    for user_id in (ALICE, BOB):
+        stage.act(actions.Verify(user_id=user_id, assurance=Assurance.real_name, provider="office", digest="d"))
+    for entity in (ALICE, EVE):
+        stage.act(actions.Impose(entity=entity, reason="r", basis="b"))
+    for one in ("person_of", "accounts_of"):
+        monkeypatch.delattr(identity, one)
+    news = stage.do(load, None, NOW)
+    assert news is not None
+    assert set(news.facts.account_measures) == {ALICE, BOB, EVE}
+
+
 def test_whoever_is_linked_to_a_barred_account_is_barred_at_once(stage: Stage) -> None:
     link: Any = {"assurance": Assurance.real_name, "provider": "office", "digest": "d"}
     stage.act(actions.Verify(user_id=BOB, **link))

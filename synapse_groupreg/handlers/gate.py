@@ -125,6 +125,8 @@ class Gate:
             actor=self._people.account(user_id), room=self._room(room_id), manages=manages, mute=mute, early=early
         )
         if judge(attempt, self._config).allowed:
+            if attempt.actor.local:  # it is asked for no others, and they are very many
+                self._snapshot.note_allowed(user_id, room_id)
             return GO_ON
         if early is not None and await self._leads(user_id, room_id):
             self._posts.leads(post, now_ms)
@@ -218,7 +220,18 @@ class Gate:
     async def log_in(self, user_id: str) -> Answer:
         """Judge a login, a registration under this name, or the use of a token."""
         attempt = LogIn(actor=self._people.account(user_id))
-        return GO_ON if judge(attempt, self._config).allowed else await self._conclude(attempt)
+        if judge(attempt, self._config).allowed:
+            self._snapshot.note_allowed(user_id, None)
+            return GO_ON
+        return await self._conclude(attempt)
+
+    def surely_sends(self, user_id: str, room_id: str) -> bool:
+        """Whether `send` would let a message through that changes nothing in the room, as it did a moment ago."""
+        return self._snapshot.allows(user_id, room_id) and not self.stands_still(user_id)
+
+    def surely_logs_in(self, user_id: str) -> bool:
+        """Whether `log_in` would let an account in, as it did a moment ago."""
+        return self._snapshot.allows(user_id, None)
 
     async def is_group(self, room_id: str) -> bool:
         """Whether a room is a group."""

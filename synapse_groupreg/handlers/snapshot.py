@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from synapse_groupreg.storage.rooms import RoomRow
 
 Value = TypeVar("Value")
+_MOST_ALLOWED = 4_000
+"""Accounts and rooms of which it is remembered that a message was allowed."""
 
 
 @frozen(kw_only=True)
@@ -93,6 +95,7 @@ class Snapshot:
         self._by_glob = _by_glob(())
         self._emergencies: tuple[Measure, ...] = ()
         self._large_or_replaced = _rooms()
+        self._allowed: set[tuple[str, str | None]] = set()
         self._refreshing = False
         self._waiting: list[Deferred[None]] = []
 
@@ -121,6 +124,7 @@ class Snapshot:
 
     def apply(self, news: News) -> None:
         """Take new facts in."""
+        self._allowed.clear()
         facts = news.facts
         if news.assurance is not None and news.rooms is not None:
             self.assurance, self._large_or_replaced = news.assurance, news.rooms
@@ -182,6 +186,25 @@ class Snapshot:
             members=packed >> 1,
             replaced=bool(packed & 1),
         )
+
+    def note_allowed(self, user_id: str, room_id: str | None) -> None:
+        """Remember that every rule allows an account to post in a room, or (None) to log in.
+
+        Not where time alone could change that: where memory holds a measure, a mute or a pace that is about them.
+        """
+        if user_id in self._accounts or user_id in self._mutes or room_id in self._rooms or room_id in self.slow:
+            return
+        if self._emergencies or (self._globs and self._covering(SubjectKind.account_glob, user_id)):
+            return
+        if self._globs and room_id is not None and self._covering(SubjectKind.room_glob, room_id):
+            return
+        if len(self._allowed) >= _MOST_ALLOWED:
+            self._allowed.clear()
+        self._allowed.add((user_id, room_id))
+
+    def allows(self, user_id: str, room_id: str | None) -> bool:
+        """Whether that is remembered: since then nothing changed, and the rules would say the same again."""
+        return (user_id, room_id) in self._allowed
 
     def _covering(self, kind: SubjectKind, identifier: str) -> tuple[Measure, ...]:
         """The measures on the server of an account or a room, and on the globs of this kind that cover it."""

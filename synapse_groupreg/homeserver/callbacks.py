@@ -15,7 +15,7 @@ from synapse.module_api.errors import SynapseError
 from synapse.spam_checker_api import RegistrationBehaviour
 
 from synapse_groupreg.handlers.gate import GO_ON
-from synapse_groupreg.homeserver import compat, delegated, guard, pen
+from synapse_groupreg.homeserver import compat, delegated, guard, pen, shapes
 from synapse_groupreg.homeserver.founding import OURS, Founding, reserved_keys
 from synapse_groupreg.policy import numbers
 from synapse_groupreg.policy.federation import FederationClosed
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from synapse_groupreg.handlers.numbering import Founders
     from synapse_groupreg.homeserver.commands import Ear
     from synapse_groupreg.homeserver.replies import Replies, Verdict
-
-_AUTHORISER = "join_authorised_via_users_server"
 
 
 class Callbacks:
@@ -87,6 +85,12 @@ class Callbacks:
             return await self._remote_event(event)
         if pen.unjudged():
             return NOT_SPAM
+        if shapes.is_talk(event) and self._gate.surely_sends(event.sender, event.room_id):
+            self._ear.listen(event)
+            return NOT_SPAM
+        return await self._own_event(event)
+
+    async def _own_event(self, event: EventBase) -> Verdict:
         target = compat.redacted_event(event) if event.type == "m.room.redaction" else None
 
         async def retracts_own() -> bool:
@@ -96,7 +100,7 @@ class Callbacks:
         async def judged() -> Answer:
             touched = event if target is None else await compat.known_event(self._api, target, event.room_id)
             await self._keep_reserved(touched.type if touched else "", event.sender, event.room_id)
-            manages = target is not None or _changes_room(event)
+            manages = target is not None or shapes.changes_room(event)
             posts = target is None and not event.is_state() and event.type != "m.reaction"
             return await self._gate.send(
                 event.sender, event.room_id, retracts_own=retracts_own, manages=manages, posts=posts
@@ -109,7 +113,7 @@ class Callbacks:
             return await self._replies.give(
                 "manage", event.sender, lambda: self._gate.entomb(event.sender, event.room_id)
             )
-        if verdict == NOT_SPAM and _opens_room(event.type, event.content):
+        if verdict == NOT_SPAM and shapes.opens_room(event.type, event.content):
             return await self._replies.give(
                 "manage", event.sender, lambda: self._gate.open_up(event.sender, event.room_id)
             )
@@ -138,7 +142,7 @@ class Callbacks:
         membership = content.get("membership")
         if membership == "knock":
             await self._replies.insist("join", user_id, lambda: self._gate.knock(user_id, room_id))
-        elif _moderates(membership, user_id, state_key) or _names_oneself(content):
+        elif shapes.moderates(membership, user_id, state_key) or shapes.names_oneself(content):
             named = membership == "join"
             await self._replies.insist(
                 "manage", user_id, lambda: self._gate.manage(user_id, room_id, about_oneself=named)
@@ -149,7 +153,7 @@ class Callbacks:
         """Judge kicks, bans and unbans, where the request can't tell (`membership_guard: event_allowed`)."""
         if event.type == "m.room.member" and self._api.is_mine(event.sender):
             membership = event.content.get("membership")
-            if _moderates(membership, event.sender, event.state_key):
+            if shapes.moderates(membership, event.sender, event.state_key):
                 await self._replies.insist(
                     "manage", event.sender, lambda: self._gate.manage(event.sender, event.room_id)
                 )
@@ -300,9 +304,12 @@ class Callbacks:
         """Not about expiry: this runs on every request of a client, and sees what no other callback does."""
         request = compat.current_request()
         # Pushers ask too, also while somebody else's request is served: act on the request's own account only.
-        if request is None or request.requester not in (None, user_id) or guard.always_allowed(request.path):
+        if request is None or request.requester not in (None, user_id):
             return None
-        await self._replies.insist("manage", user_id, lambda: self._gate.log_in(user_id))
+        if not self._gate.surely_logs_in(user_id):
+            if guard.always_allowed(request.path):
+                return None
+            await self._replies.insist("manage", user_id, lambda: self._gate.log_in(user_id))
         act = guard.act_of(request.method, request.path)
         if act is None:
             return None
@@ -319,24 +326,6 @@ class Callbacks:
         ours = self._api.is_mine(room)
         room_id = (await self._api.lookup_room_alias(room))[0] if ours else guard.SOME_GROUP
         return await self._gate.knock(user_id, room_id)
-
-
-def _changes_room(event: EventBase) -> bool:
-    """Whether an event is state of the room; what stands under somebody's own name is about them."""
-    return event.is_state() and event.state_key != event.sender
-
-
-def _opens_room(event_type: str, content: Any) -> bool:
-    return event_type == "m.room.join_rules" and content.get("join_rule") != "invite"
-
-
-def _moderates(membership: object, user_id: str, state_key: str) -> bool:
-    return state_key != user_id and membership in ("leave", "ban")
-
-
-def _names_oneself(content: dict[str, Any]) -> bool:
-    """Whether a join says more than that it joins: a name or a picture for this room alone, which others see."""
-    return content.get("membership") == "join" and not content.keys() <= {"membership", _AUTHORISER}
 
 
 def _strings(value: object) -> list[str]:

@@ -7,6 +7,7 @@ Synapse routes on the raw path and unquotes afterwards, so do we: cut the query,
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 from urllib.parse import unquote
 
@@ -16,6 +17,8 @@ ActKind = Literal["manage", "knock"]
 _VERSIONS = frozenset({"r0", "v1", "v3", "unstable"})
 _MEMBERSHIPS = frozenset({"kick", "ban", "unban"})
 _WRITES = frozenset({"POST", "PUT", "DELETE"})
+_SENDS = re.compile(r"/_matrix/client/(?:r0|v3)/rooms/[^/]+/send/")
+"""What most writing requests begin with, which are no acts: seen without taking their path apart."""
 OWN_PATH = "/_synapse/client/groupreg/"
 SOME_GROUP = ""
 """Stands for a group whose id Synapse doesn't tell us. An alias belongs to one: a direct chat has none."""
@@ -35,23 +38,28 @@ def act_of(method: str, path: str) -> Act | None:
 
     Covers both forms of a membership change, `POST …/kick` and `PUT …/kick/{txnId}`, under every prefix.
     """
-    if method not in _WRITES:
+    if method not in _WRITES or _SENDS.match(path):
         return None
-    match _segments(path):
+    segments = _segments(path)
+    match segments:
         case ("_matrix", "media", _, "upload" | "create", *_):
             return Act("manage")
         case _:
-            within = within_client(path)
+            within = _within_client(segments)
             return None if within is None else _client_act(method, within)
 
 
 def _segments(path: str) -> tuple[str, ...]:
-    return tuple(unquote(segment) for segment in path.strip("/").split("/"))
+    return tuple([unquote(segment) if "%" in segment else segment for segment in path.strip("/").split("/")])
 
 
 def within_client(path: str) -> tuple[str, ...] | None:
     """What follows the prefix of the client API, in every form that Synapse serves; None for other paths."""
-    match _segments(path):
+    return _within_client(_segments(path))
+
+
+def _within_client(segments: tuple[str, ...]) -> tuple[str, ...] | None:
+    match segments:
         case ("_matrix", "client", "api", "v1", *rest):
             return tuple(rest)
         case ("_matrix", "client", "unstable", feature, *rest) if "." in feature:

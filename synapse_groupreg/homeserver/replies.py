@@ -63,14 +63,14 @@ class Replies:
         return Codes.FORBIDDEN, _body(self._words.word(code, language, **facts))
 
     async def _word(self, user_id: str, answer: Answer) -> Verdict:
+        if answer is GO_ON:
+            return NOT_SPAM
         if answer.violation is not None:
             return Codes.FORBIDDEN, _body(await self._words.refusal(answer.violation, user_id, answer.attempt))
         if answer.not_welcome:
             return Codes.FORBIDDEN, {"errcode": Codes.FORBIDDEN, "error": _NOT_INVITED}
-        if answer.unavailable:
-            return await self.refuse("unavailable", user_id)
-        assert answer == GO_ON
-        return NOT_SPAM
+        assert answer.unavailable
+        return await self.refuse("unavailable", user_id)
 
     async def _failed(self, attempt: AttemptName, user_id: str, reference: str) -> Verdict:
         # A dry run refuses nothing, whatever fails.

@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import os
 import random
 import time
 from xml.etree import ElementTree as ET
 
 from bench.cost.compare import Line, Spread, against, ratio
+from bench.cost.messages import _usual
+from bench.cost.modules import clocked
 from bench.cost.plot import svg
 from bench.cost.sides import cpu_of
 from bench.cost.turns import WARM_UP, Turns
@@ -65,3 +69,22 @@ def test_the_processor_time_of_a_process_is_told_to_less_than_a_millisecond() ->
 def test_runs_follow_a_warm_up_and_end_when_their_time_is_up_but_not_before_there_are_two() -> None:
     assert list(Turns("a part", 4, seconds=60)) == [WARM_UP, 0, 1, 2, 3]
     assert list(Turns("a part", 4, seconds=0)) == [WARM_UP, 0, 1]
+
+
+def test_a_callback_is_timed_by_the_work_it_does_and_looks_to_synapse_as_it_is() -> None:
+    noted: list[int] = []
+
+    async def works(user_id: str, _body: dict[str, str]) -> str:
+        sum(range(200_000))
+        return user_id
+
+    timed, began = clocked(works, noted.append), time.thread_time_ns()
+    assert asyncio.run(timed("@a:b", {})) == "@a:b"  # type: ignore[arg-type]  # it is a coroutine
+    assert 500_000 < noted[0] < time.thread_time_ns() - began
+    assert inspect.signature(timed) == inspect.signature(works)
+    assert (timed.__module__, timed.__qualname__) == (works.__module__, works.__qualname__)
+
+
+def test_one_in_ten_is_left_out_of_what_is_usual() -> None:
+    found = _usual([*range(1, 100), 1_000_000])
+    assert (found.low, found.median, found.high) == (6, 50.5, 95)

@@ -124,8 +124,8 @@ class Snapshot:
 
     def apply(self, news: News) -> None:
         """Take new facts in."""
-        self._allowed.clear()
         facts = news.facts
+        self._forget_allowed(facts)
         if news.assurance is not None and news.rooms is not None:
             self.assurance, self._large_or_replaced = news.assurance, news.rooms
             self._accounts = dict(facts.account_measures)
@@ -137,6 +137,7 @@ class Snapshot:
         if facts.globs != self._globs:  # else what was matched before stays known
             self._globs = facts.globs
             self._by_glob = _by_glob(facts.globs)
+            self._allowed.clear()
         self._emergencies = facts.emergencies
         self.staff = facts.staff
         self.unrecorded_since_ms = facts.unrecorded_since_ms
@@ -187,6 +188,15 @@ class Snapshot:
             replaced=bool(packed & 1),
         )
 
+    def _forget_allowed(self, facts: Facts) -> None:
+        """Forget whom and what the changes are about; everything where they are about more than accounts and rooms."""
+        if facts.everything or (self._emergencies, self.staff) != (facts.emergencies, facts.staff):
+            self._allowed.clear()
+            return
+        accounts = {subject for kind, subject in facts.subjects if kind == "account"}
+        rooms = {subject for kind, subject in facts.subjects if kind == "room"}
+        self._allowed = {pair for pair in self._allowed if pair[0] not in accounts and pair[1] not in rooms}
+
     def note_allowed(self, user_id: str, room_id: str | None) -> None:
         """Remember that every rule allows an account to post in a room, or (None) to log in.
 
@@ -203,7 +213,7 @@ class Snapshot:
         self._allowed.add((user_id, room_id))
 
     def allows(self, user_id: str, room_id: str | None) -> bool:
-        """Whether that is remembered: since then nothing changed, and the rules would say the same again."""
+        """Whether that is remembered: since then nothing changed for them, and the rules would say the same again."""
         return (user_id, room_id) in self._allowed
 
     def _covering(self, kind: SubjectKind, identifier: str) -> tuple[Measure, ...]:

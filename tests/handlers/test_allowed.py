@@ -91,12 +91,15 @@ class World:
 
 
 def facts(**more: Any) -> Facts:
-    """That nothing is known of anybody."""
+    """That nothing else is known of whom it is about."""
     nothing: dict[str, Any] = {
         name: {} for name in ("assurances", "account_measures", "room_measures", "mutes", "slow", "rooms", "staff")
     }
     known = {"version": 1, "everything": False, "mode": None, "globs": (), "emergencies": ()}
-    subjects = {("account", user_id) for user_id in USERS} | {("room", room_id) for room_id in ROOMS}
+    of_accounts = [more.get(name, {}) for name in ("assurances", "account_measures", "mutes")]
+    of_rooms = [more.get(name, {}) for name in ("room_measures", "slow", "rooms")]
+    subjects = {("account", user_id) for some in of_accounts for user_id in some}
+    subjects |= {("room", room_id) for some in of_rooms for room_id in some}
     return Facts(**{**nothing, **known, "subjects": frozenset(subjects), **more})
 
 
@@ -158,35 +161,39 @@ def test_what_is_remembered_is_what_the_rules_would_say(config: GroupRegConfig, 
         world.check()
 
 
-BEGINS = {"start_ms": NOW + 5}
-
-
+@pytest.mark.parametrize("start_ms", [NOW, NOW + 5])
 @pytest.mark.parametrize(
-    "change",
+    ("name", "key", "kind", "more"),
     [
-        {"account_measures": {ALICE: (samples.measure(**BEGINS),)}},
-        {"account_measures": {ALICE: (samples.measure(scope=Scope.account, **BEGINS),)}},
-        {"room_measures": {ROOMS[0]: (samples.measure(SubjectKind.room, **BEGINS),)}},
-        {"globs": (samples.measure(SubjectKind.account_glob, subject="*alice*", **BEGINS),)},
-        {"globs": (samples.measure(SubjectKind.room_glob, subject="!one*", **BEGINS),)},
-        {"globs": (samples.measure(SubjectKind.server, subject="test.example.org", **BEGINS),)},
-        {"globs": (samples.measure(SubjectKind.server, subject="remote.example.org", **BEGINS),)},
-        {
-            "emergencies": (
-                samples.measure(
-                    SubjectKind.everybody, kind=MeasureKind.emergency, subject=Switch.posting.value, **BEGINS
-                ),
-            )
-        },
-        {"slow": {ROOMS[0]: 30_000}},
-        {"unrecorded_since_ms": NOW - UNRECORDED_MS},
+        ("account_measures", ALICE, SubjectKind.account, {}),
+        ("account_measures", ALICE, SubjectKind.account, {"scope": Scope.account}),
+        ("room_measures", ROOMS[0], SubjectKind.room, {}),
+        ("globs", None, SubjectKind.account_glob, {"subject": "*alice*"}),
+        ("globs", None, SubjectKind.room_glob, {"subject": "!one*"}),
+        ("globs", None, SubjectKind.server, {"subject": "test.example.org"}),
+        ("globs", None, SubjectKind.server, {"subject": "remote.example.org"}),
+        ("emergencies", None, SubjectKind.everybody, {"kind": MeasureKind.emergency, "subject": "posting"}),
     ],
 )
-def test_what_begins_later_is_not_slept_through(change: dict[str, Any]) -> None:
-    world = World(RULES[0])
-    world.snapshot.apply(News(facts=facts(**change)))
+def test_what_is_imposed_holds_from_its_beginning(
+    name: str, key: str | None, kind: SubjectKind, more: dict[str, Any], start_ms: int
+) -> None:
+    world, found = World(RULES[0]), (samples.measure(kind, start_ms=start_ms, **more),)
     world.try_all(manages=False, posts=False)
+    world.snapshot.apply(News(facts=facts(**{name: found if key is None else {key: found}})))
     world.check()
+    world.try_all(manages=False, posts=False)
+    world.homeserver.now += 10
+    world.check()
+
+
+@pytest.mark.parametrize("change", [{"slow": {ROOMS[0]: 30_000}}, {"unrecorded_since_ms": NOW - UNRECORDED_MS}])
+def test_so_do_slow_mode_and_what_stops_everybody(change: dict[str, Any]) -> None:
+    world = World(RULES[0])
+    world.try_all(manages=False, posts=False)
+    world.snapshot.apply(News(facts=facts(**change)))
+    world.check()
+    world.try_all(manages=False, posts=False)
     world.homeserver.now += 10
     world.check()
 
@@ -213,9 +220,18 @@ def test_what_was_allowed_is_remembered_until_anything_changes(world: World) -> 
     assert world.gate.surely_sends(ALICE, ROOMS[0])
     assert not world.gate.surely_sends(ALICE, ROOMS[1])
     assert not world.gate.surely_sends(BOB, ROOMS[0])
-    world.snapshot.apply(News(facts=facts(subjects=frozenset())))
+    world.snapshot.apply(News(facts=facts(staff={EVE: frozenset(StaffRole)})))
     assert not world.gate.surely_logs_in(ALICE)
     assert not world.gate.surely_sends(ALICE, ROOMS[0])
+
+
+def test_a_change_about_others_lets_what_was_allowed_be_remembered(world: World) -> None:
+    for user_id in (ALICE, BOB):
+        for room_id in ROOMS[:2]:
+            result_of(world.gate.send(user_id, room_id))
+    world.snapshot.apply(News(facts=facts(assurances={BOB: Assurance.contact}, slow={ROOMS[1]: 30_000})))
+    sure = [(one, room_id) for one in (ALICE, BOB) for room_id in ROOMS if world.gate.surely_sends(one, room_id)]
+    assert sure == [(ALICE, ROOMS[0])]
 
 
 def test_everything_read_anew_is_a_change(world: World) -> None:

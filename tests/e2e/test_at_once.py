@@ -28,7 +28,7 @@ def on_sqlite(start_homeserver: Callable[..., Homeserver]) -> Town:
 
 @pytest.fixture(scope="module")
 def on_postgres(start_workers: Callable[..., WorkerHomeserver]) -> Town:
-    return Town.of(start_workers(module_config=CONFIG), rooms=ROOMS)
+    return Town.of(start_workers(module_config=CONFIG, persisters=2, background=True), rooms=ROOMS)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.prove), "workers"])

@@ -28,7 +28,8 @@ NO_ANSWER = Answer(0, "")
 @pytest.fixture(scope="module")
 def server(start_workers: Callable[..., WorkerHomeserver]) -> WorkerHomeserver:
     quotas = {"members_per_room": CAP, "rooms_joined": 1_000, "rooms_founded": 1_000}
-    return start_workers(module_config={"mode": "enforce", "federation": "closed", "quotas": quotas})
+    config = {"mode": "enforce", "federation": "closed", "quotas": quotas}
+    return start_workers(module_config=config, persisters=2, background=True)
 
 
 class Party:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from tests.e2e.client import MATRIX, Person, at_once, refused
@@ -26,11 +26,30 @@ class Crowd:
 
     def post(self, people: Sequence[Person], path: str) -> None:
         """Have all of them do the same."""
-        for answer in self.town.post_all([Request(one.token, f"{MATRIX}/{path}", {}) for one in people]):
+        self.do([Request(one.token, f"{MATRIX}/{path}") for one in people])
+
+    def do(self, requests: Sequence[Request]) -> None:
+        for answer in self.town.post_all(requests):
             answer.good()
 
-    def group(self, cap: int, ways: Sequence[str]) -> list[tuple[Person, str]]:
-        """A group that they may enter in these ways, in turn: who by which address."""
+    def rush(self, cap: int, ways: Sequence[str], *, size: int | None = None, rounds: int = 1, races: int = 10) -> None:
+        """Rush into one group, each (or so many) in one of these ways; before the next round everybody leaves it."""
+        people = self.people[:size]
+        room, alias = self.group(cap, ways)
+        # All of one way after the other: each way is spread over the workers.
+        way_of = {one: way for number, way in enumerate(ways) for one in people[number :: len(ways)]}
+        addresses = {one: alias if way == "alias" else room for one, way in way_of.items()}
+        without = people
+        for number in range(rounds):
+            self.ask_in(room, [(one, way_of[one]) for one in without])
+            entered = self.enter(room, cap, addresses, races)
+            if number < rounds - 1:
+                inside = self.founder.members(room)
+                self.post([one for one in entered if one.user_id in inside], f"rooms/{quote(room)}/leave")
+            without = entered
+
+    def group(self, cap: int, ways: Sequence[str]) -> tuple[str, str]:
+        """A group that may be entered in these ways, and an alias of it."""
         alias = f"#{self.founder.name}-{ways[0]}-{len(self.founder.joined_rooms())}:localhost"
         room = self.founder.found_group()
         self.founder.set_alias(room, alias).good()
@@ -40,28 +59,36 @@ class Crowd:
             allow = [{"type": "m.room_membership", "room_id": self.space}] if from_space else []
             rule = {"join_rule": "knock_restricted", "allow": allow}
             self.founder.set_state(room, "m.room.join_rules", rule).good()
-        by_way = {way: self.people[number :: len(ways)] for number, way in enumerate(ways)}
-        self.post(by_way.get("knock", []), f"knock/{quote(room)}")
-        for one in (*by_way.get("invite", []), *by_way.get("knock", [])):
-            self.founder.invite(room, one.user_id).good()
         self.town.staff.cap(room, cap).good()
-        return [(one, alias if way == "alias" else room) for way, people in by_way.items() for one in people]
+        return room, alias
 
-    def rush(self, cap: int, ways: Sequence[str], *, races: int = 10) -> None:
-        """All at once; then one after the other leaves, and of two who come then one finds the place."""
-        tries = self.group(cap, ways)
-        answers = self.town.post_all([Request(one.token, f"{MATRIX}/join/{quote(where)}") for one, where in tries])
-        assert told(answers) == {"done": cap - 1, "room-full": len(tries) - (cap - 1)}
-        inside = [one for (one, _), answer in zip(tries, answers, strict=True) if answer.ok]
-        outside = [entry for entry, answer in zip(tries, answers, strict=True) if not answer.ok]
-        room = next(answer for answer in answers if answer.ok).room_id
-        assert self.founder.members(room) == {self.founder.user_id, *(one.user_id for one in inside)}
+    def ask_in(self, room: str, people: Sequence[tuple[Person, str]]) -> None:
+        """Have those knock who come in that way, and invite them and who comes by invite."""
+        self.post([one for one, way in people if way == "knock"], f"knock/{quote(room)}")
+        invite = f"{MATRIX}/rooms/{quote(room)}/invite"
+        invited = [one for one, way in people if way in ("invite", "knock")]
+        self.do([Request(self.founder.token, invite, {"user_id": one.user_id}) for one in invited])
 
-        refused(outside[0][0].join(outside[0][1]), "room-full")
-        for _ in range(races):
+    def enter(self, room: str, cap: int, addresses: Mapping[Person, str], races: int) -> list[Person]:
+        """All at once; then one after the other leaves, and of two who then come one finds the place. Who entered."""
+
+        def come(people: Sequence[Person], free: int) -> list[Person]:
+            """Who of them finds one of the free places; all are taken afterwards."""
+            answers = self.town.post_all(
+                [Request(one.token, f"{MATRIX}/join/{quote(addresses[one])}") for one in people]
+            )
+            done = [one for one, answer in zip(people, answers, strict=True) if answer.ok]
+            assert told(answers) == {"done": free, "room-full": len(people) - free}
+            return done
+
+        entered = come(list(addresses), cap - 1)
+        assert self.founder.members(room) == {self.founder.user_id, *(one.user_id for one in entered)}
+        outside = [one for one in addresses if one not in set(entered)]
+        refused(outside[0].join(addresses[outside[0]]), "room-full")
+        for leaver in entered[:races]:
             # One process lets one join a room at a time: only two that come by different ones meet at the last place.
-            inside.pop().leave(room).good()
+            leaver.leave(room).good()
             rivals, outside = outside[:2], outside[2:]
-            race = [Request(one.token, f"{MATRIX}/join/{quote(where)}") for one, where in rivals]
-            assert told(self.town.post_all(race)) == {"done": 1, "room-full": 1}
+            entered += come(rivals, 1)
         assert len(self.founder.members(room)) == cap
+        return entered

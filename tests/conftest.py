@@ -42,10 +42,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "prove: a long form that only `make prove` runs")
     config.addinivalue_line("markers", "smoke: a story told on the oldest supported Synapse too")
+    signal.signal(signal.SIGTERM, end_tidily)
     # No deadlines: a busy machine is no bug. Derandomised: a change is judged by what it changes.
     hypothesis.settings.register_profile("test", max_examples=60, deadline=None, derandomize=True)
     hypothesis.settings.register_profile("prove", max_examples=2000, deadline=None)
     hypothesis.settings.load_profile("prove" if config.getoption("--prove") else "test")
+
+
+def end_tidily(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's
+    """Let SIGTERM end a test run as Ctrl-C does, and stop and remove what was started; a second one ends it at once."""
+    signal.signal(number, signal.SIG_DFL)
+    pytest.exit(f"ended by signal {number}", returncode=128 + number)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -4,6 +4,7 @@
 
 import datetime as dt
 import ipaddress
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -49,13 +50,24 @@ class Federation:
         return Homeserver(
             folder,
             module_config=module_config,
-            settings=self._settings() | dict(settings or {}),
-            server_name=f"{_HOST}:{port}",
+            settings=self.settings() | dict(settings or {}),
+            server_name=self.server_name(port),
             log_levels=log_levels,
             further_listeners=[http_listener(port, "federation") | {"tls": True}],
         )
 
-    def _settings(self) -> dict[str, object]:
+    def server_name(self, port: int) -> str:
+        """The name of a homeserver that the others find on `port`."""
+        return f"{_HOST}:{port}"
+
+    def tls(self) -> ssl.SSLContext:
+        """For a proxy in front of a homeserver: what the others trust."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self._folder / "server.crt", self._folder / "server.key")
+        return context
+
+    def settings(self) -> dict[str, object]:
+        """What homeserver.yaml says of this federation, also for a homeserver that others find behind a proxy."""
         return {
             "tls_certificate_path": str(self._folder / "server.crt"),
             "tls_private_key_path": str(self._folder / "server.key"),

@@ -8,15 +8,18 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from urllib.parse import quote
 
 import pytest
 
 from synapse_groupreg.policy.numbers import NUMBER
 from synapse_groupreg.retention.records import KIND_NUMBERS, Kind
-from synapse_groupreg.rig import Homeserver
+from synapse_groupreg.rig import Homeserver, WorkerHomeserver
 from synapse_groupreg.rig.federation import Federation
+from synapse_groupreg.rig.process import free_port
 from tests.e2e.client import MATRIX, Answer, Person, Staff, at_once, poll, refused
+from tests.e2e.front import Front
 from tests.e2e.test_recorder import opened
 from tests.handlers.retention.stage import read
 
@@ -26,9 +29,13 @@ CLOSED = {"mode": "enforce", "federation": "closed", "quotas": {"members_per_roo
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Homeserver]]:
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Federation:
+    return Federation(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def start(federation: Federation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Homeserver]]:
     """Starts a homeserver that federates with the others of this module; stopped after it."""
-    federation = Federation(tmp_path_factory.mktemp("authority"))
     with ExitStack() as running:
         yield lambda **how: running.enter_context(federation.homeserver(tmp_path_factory.mktemp("homeserver"), **how))
 
@@ -49,6 +56,28 @@ def there(start: Callable[..., Homeserver]) -> Homeserver:
 def closed(start: Callable[..., Homeserver]) -> Homeserver:
     """Ours, closed to other servers; its people are guests elsewhere."""
     return start(module_config=CLOSED)
+
+
+@pytest.fixture(scope="module")
+def front(federation: Federation, start_workers: Callable[..., WorkerHomeserver]) -> Iterator[Front]:
+    """Ours as well, of many processes: other servers speak to one or the other of its workers."""
+    front = Front(free_port())
+    with front.serving(federation.tls()):
+        name, settings = federation.server_name(front.port), federation.settings()
+        front.server = start_workers(
+            module_config=OPEN, persisters=2, background=True, server_name=name, settings=settings
+        )
+        yield front
+
+
+@pytest.fixture(scope="module", params=["alone", pytest.param("workers", marks=pytest.mark.prove)])
+def ours(request: pytest.FixtureRequest) -> Homeserver:
+    """Ours, of one process and of many."""
+    if request.param == "workers":
+        front: Front = request.getfixturevalue("front")
+        return front.server
+    here: Homeserver = request.getfixturevalue("here")
+    return here
 
 
 @pytest.fixture(scope="module")
@@ -74,38 +103,62 @@ def agree(*members: Person, room: str) -> bool:
 
 @pytest.mark.parametrize("version", [*(pytest.param(one, marks=pytest.mark.prove) for one in ("9", "10", "11")), "12"])
 def test_the_last_place_goes_to_one_server_and_another_is_refused(
-    here: Homeserver, there: Homeserver, closed: Homeserver, version: str
+    ours: Homeserver, there: Homeserver, closed: Homeserver, version: str
 ) -> None:
-    founder, regular = Person(here, "founder"), Person(here, "regular")
+    founder, regular = Person(ours, "founder"), Person(ours, "regular")
     guest, late = Person(there, "guest"), Person(closed, "late")
     room = founder.found_group(room_version=version)
     regular.join(room).good()
-    join(guest, room, here).good()
+    join(guest, room, ours).good()
     # The refusal comes through to the client, which shows it as one of its own server.
-    refused(join(late, room, here), "room-full")
+    refused(join(late, room, ours), "room-full")
     # Refused, not half in: no server believes that they entered.
     assert late.joined_rooms() == set()
     assert agree(founder, guest, room=room)
     assert founder.members(room) == guest.members(room) == {founder.user_id, regular.user_id, guest.user_id}
 
     regular.leave(room).good()
-    join(late, room, here).good()
+    join(late, room, ours).good()
     assert agree(founder, guest, late, room=room)
+
+
+@pytest.mark.prove
+def test_of_two_servers_that_come_by_different_workers_at_once_one_gets_the_last_place(
+    front: Front, there: Homeserver, closed: Homeserver
+) -> None:
+    ours = front.server
+    founder, regular = Person(ours, "founder"), Person(ours, "regular")
+    guests = [Person(there, "guest"), Person(closed, "guest")]
+    for _ in range(5):
+        room = founder.found_group()
+        regular.join(room).good()
+        answers = at_once([partial(join, one, room, ours) for one in guests])
+        # Whoever was refused is not half in: no server believes that they entered.
+        [entered] = [one for one, answer in zip(guests, answers, strict=True) if answer.ok]
+        [late] = [one for one in guests if one is not entered]
+        refused(answers[guests.index(late)], "room-full")
+        assert room not in late.joined_rooms()
+        assert agree(founder, entered, room=room)
+        assert founder.members(room) == {founder.user_id, regular.user_id, entered.user_id}
+    servers = {there.server_name, closed.server_name}
+    assert len({front.worker_of[one] for one in servers}) == len(servers)
+    assert {(one, "send_join") for one in servers} <= front.asked
 
 
 @pytest.mark.parametrize("version", ["11", "12"])
 def test_who_comes_in_beyond_the_cap_by_another_server_is_removed(
-    here: Homeserver, there: Homeserver, staff: Staff, version: str
+    ours: Homeserver, there: Homeserver, version: str
 ) -> None:
     """Nobody can keep a server that is in a room from letting in more of its people; what ours let in stays exact."""
+    staff = Staff(ours)
     founder, first, second, local = (
-        Person(here, "founder"),
+        Person(ours, "founder"),
         Person(there, "first"),
         Person(there, "second"),
-        Person(here, "local"),
+        Person(ours, "local"),
     )
     room = founder.found_group(room_version=version)
-    join(first, room, here).good()
+    join(first, room, ours).good()
     local.join(room).good()
     assert agree(founder, first, room=room)
     second.join(room).good()
@@ -125,24 +178,29 @@ def test_who_comes_in_beyond_the_cap_by_another_server_is_removed(
     assert founder.members(room) == {founder.user_id, first.user_id, local.user_id}
 
 
-def test_who_is_barred_here_does_not_enter_from_there(here: Homeserver, there: Homeserver, staff: Staff) -> None:
-    founder, barred, other = Person(here, "founder"), Person(there, "barred"), Person(there, "other")
+def test_who_is_barred_here_does_not_enter_from_there(ours: Homeserver, there: Homeserver) -> None:
+    staff, founder, barred, other = (
+        Staff(ours),
+        Person(ours, "founder"),
+        Person(there, "barred"),
+        Person(there, "other"),
+    )
     room = founder.found_group()
     account = staff.bar(barred.user_id).good()["id"]
-    refused(join(barred, room, here), "account-blacklisted")
+    refused(join(barred, room, ours), "account-blacklisted")
     own = barred.found_group()
     assert barred.invite(own, founder.user_id).status == 403
     staff.lift(account).good()
     server = staff.bar(there.server_name).good()["id"]
-    refused(join(other, room, here), "server-blacklisted")
+    refused(join(other, room, ours), "server-blacklisted")
     staff.lift(server).good()
-    join(other, room, here).good()
+    join(other, room, ours).good()
     assert agree(founder, other, room=room)
 
 
 def crowd(server: Homeserver, room: str, size: int) -> list[Person]:
     """So many more members of a room on its own server."""
-    people = []
+    people: list[Person] = []
     while len(people) < size:
         batch = at_once([lambda: Person(server, "one") for _ in range(min(10, size - len(people)))])
         for answer in at_once([lambda one=one: one.join(room) for one in batch]):  # type: ignore[misc]  # mypy can't type a lambda's default

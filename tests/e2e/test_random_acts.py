@@ -43,6 +43,7 @@ class Party:
         self.diaries: dict[str, Diary] = {}
         self.open: list[str] = []
         self.lock = threading.Lock()
+        self.over = threading.Event()
         self.renames: list[tuple[str, str]] = []
         self.counts: Counter[str] = Counter()
         for _ in range(groups):
@@ -57,12 +58,17 @@ class Party:
         """Let everybody act until all have done their share."""
         with ThreadPoolExecutor(len(self.people)) as pool:
             shares = [pool.submit(self.guest, guest, acts // len(self.people)) for guest in self.people]
-            for share in shares:
-                share.result()
+            try:
+                for share in shares:
+                    share.result()
+            finally:
+                self.over.set()  # who fails, or ends the test run, waits for nobody
 
     def guest(self, guest: Person, acts: int) -> None:
         chance = random.Random(f"{self.seed} {self.people.index(guest)}")
         for _ in range(acts):
+            if self.over.is_set():
+                return
             with self.lock:
                 room = chance.choice(self.open)
             act = chance.choice(ACTS)

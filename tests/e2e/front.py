@@ -81,4 +81,6 @@ class Front:
             session.request(request.method, url, data=body, headers=headers) as answer,
         ):
             content = answer.headers.get("Content-Type", "application/json")
-            return web.Response(status=answer.status, body=await answer.read(), headers={"Content-Type": content})
+            passed = web.Response(status=answer.status, body=await answer.read(), headers={"Content-Type": content})
+            passed.force_close()  # no connection is left open that outlives the front
+            return passed

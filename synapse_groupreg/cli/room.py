@@ -98,6 +98,11 @@ def label(cli: Cli, room: str, *, dry_run: bool, reason: str | None) -> None:
     report(cli.out, answer, act=f"label {room}", done=f"Labelled {room}")
 
 
+def _by_level(labels: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Put the lowest level first: JSON names them by text, in which 100 comes before 50."""
+    return sorted(labels.items(), key=lambda label: (len(label[0]), label[0]))
+
+
 def members_of(room: Mapping[str, Any]) -> Mapping[str, Any]:
     """Give the quota of members of a room."""
     members: Mapping[str, Any] = (room.get("quotas") or {}).get("members") or {}
@@ -149,7 +154,7 @@ def show_room(out: Output, room: Answer) -> None:
             "version": str(room.get("room_version") or ""),
             "founder": named(room, room.get("founder")),
             "managers": ", ".join(named(room, one) for one in room.get("managers") or []),
-            "labels": ", ".join(f"{level} {word}" for level, word in (room.get("labels") or {}).items()) or "none",
+            "labels": ", ".join(f"{level} {word}" for level, word in _by_level(room.get("labels") or {})) or "none",
             "members": members.get("used"),
             "size tier": _size(room.get("size_tier")),
             "slow mode": f"once in {room['slow_ms'] // 1000} s" if room.get("slow_ms") else "off",

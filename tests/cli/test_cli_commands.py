@@ -55,7 +55,7 @@ GROUP = {
     "founder": ANNA,
     "managers": [ANNA],
     "names": {ANNA: "Anna [red]"},
-    "labels": {"50": "管理者 / Manager"},
+    "labels": {"100": "建立者", "50": "管理者 / Manager"},
     "federated": False,
     "encrypted": True,
     "predecessor": None,
@@ -164,7 +164,7 @@ LOOKS: list[tuple[str, list[str]]] = [
     ("room list", [ROOM, "Garden [bold]", "512"]),
     (
         f"room show {ROOM}",
-        ["500 (the server's default)", "encrypted", "yes", f"Anna [red] ({ANNA})", "50 管理者 / Manager"],
+        ["500 (the server's default)", "encrypted", "yes", f"Anna [red] ({ANNA})", "50 管理者 / Manager, 100 建立者"],
     ),
     ("room show #garden:fake.test", [ROOM]),
     ("blacklist list", ["12", ANNA, "2026-03-01 12:00", "article 11.3"]),
